@@ -1,0 +1,159 @@
+"""The repository keeps its own promises: its layout, its pins, its targets."""
+
+import importlib.util
+import json
+import os
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+ROOT = Path(__file__).parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+
+def pins(name: str) -> dict[str, list[Version]]:
+    """Every package a requirements file pins; more than one version where Pythons differ."""
+    found: dict[str, list[Version]] = {}
+    for line in (ROOT / name).read_text().splitlines():
+        if line and not line.lstrip().startswith("#"):
+            requirement = Requirement(line)
+            (exact,) = requirement.specifier
+            assert exact.operator == "==", line
+            versions = found.setdefault(canonicalize_name(requirement.name), [])
+            versions.append(Version(exact.version))
+    return found
+
+
+def needed_by_users() -> dict[str, Requirement]:
+    wanted = map(Requirement, PROJECT["project"]["dependencies"])
+    return {canonicalize_name(each.name): each for each in wanted}
+
+
+# --- Layout ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("root", ["constructs", "lambda"])
+def test_source_roots_are_not_packages(root: str):
+    assert not (ROOT / root / "__init__.py").exists()
+
+
+def test_constructs_is_the_package_from_pypi():
+    spec = importlib.util.find_spec("constructs")
+
+    assert spec is not None
+    assert spec.origin is not None
+    assert ROOT / "constructs" not in Path(spec.origin).parents
+
+
+def test_the_library_says_that_it_is_typed():
+    assert (ROOT / "constructs/hyperpod_patching/py.typed").is_file()
+
+
+def test_the_wheel_takes_the_handler_along():
+    sources = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["sources"]
+
+    assert sources["lambda/hyperpod_software"] == "hyperpod_patching/_lambda/hyperpod_software"
+    assert all((ROOT / source).is_dir() for source in sources)
+
+
+# --- Pins -----------------------------------------------------------------------------------------
+
+
+def test_requirements_pin_just_what_the_wheel_needs():
+    needed = needed_by_users()
+
+    assert pins("requirements.txt").keys() == needed.keys()
+    for name, (version,) in pins("requirements.txt").items():
+        assert version in needed[name].specifier
+
+
+def test_the_tests_run_with_the_versions_users_are_told_to_take():
+    locked = pins("requirements-dev.txt")
+
+    assert {name: locked[name] for name in needed_by_users()} == pins("requirements.txt")
+
+
+def test_the_lock_holds_everything_the_dev_group_asks_for():
+    locked = pins("requirements-dev.txt")
+
+    for asked in map(Requirement, PROJECT["dependency-groups"]["dev"]):
+        assert [str(version) for version in locked[canonicalize_name(asked.name)]] == [
+            str(asked.specifier).removeprefix("==")
+        ]
+
+
+def test_boto3_stands_where_ministack_pins_botocore():
+    locked = pins("requirements-dev.txt")
+
+    assert locked["boto3"] == locked["botocore"]
+
+
+def test_the_npm_lock_holds_exactly_what_package_json_asks_for():
+    asked = json.loads((ROOT / "package.json").read_text())["devDependencies"]
+    locked = json.loads((ROOT / "package-lock.json").read_text())["packages"]
+
+    assert locked[""]["devDependencies"] == asked
+    for name, version in asked.items():
+        assert locked[f"node_modules/{name}"]["version"] == version
+    assert all("integrity" in entry for name, entry in locked.items() if name)
+
+
+@pytest.mark.parametrize("lock", ["requirements.txt", "requirements-dev.txt", "package-lock.json"])
+def test_no_lock_file_names_a_registry_host(lock: str):
+    text = (ROOT / lock).read_text()
+
+    assert "://" not in text
+    assert "resolved" not in text
+
+
+def test_one_python_floor_everywhere():
+    floor = PROJECT["project"]["requires-python"].removeprefix(">=")
+    oldest = re.search(r"^OLDEST_PYTHON = \((\d+), (\d+)\)", prepare(), re.MULTILINE)
+
+    assert oldest is not None
+    assert ".".join(oldest.groups()) == floor
+    assert PROJECT["tool"]["mypy"]["python_version"] == floor
+    assert PROJECT["tool"]["pyright"]["pythonVersion"] == floor
+    assert f"--python-version {floor} " in makefile()
+
+
+# --- Targets --------------------------------------------------------------------------------------
+
+
+def prepare() -> str:
+    return (ROOT / "tools/prepare.py").read_text()
+
+
+def makefile() -> str:
+    return (ROOT / "Makefile").read_text()
+
+
+def test_make_help_lists_every_target():
+    targets = set(re.findall(r"^([a-z][a-z-]*):", makefile(), re.MULTILINE))
+    listed = subprocess.run(
+        ["make", "--no-print-directory", "help"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+
+    # `ready` is what the others stand on.
+    assert {line.split()[1] for line in listed.splitlines()} == targets - {"ready"}
+
+
+def test_every_target_is_phony():
+    (phony,) = re.findall(r"^\.PHONY: (.*)$", makefile(), re.MULTILINE)
+
+    assert set(phony.split()) == set(re.findall(r"^([a-z][a-z-]*):", makefile(), re.MULTILINE))
+
+
+def test_continuous_integration_can_be_run():
+    assert os.access(ROOT / ".ci/run", os.X_OK)
+    assert ".ci/run" in (ROOT / ".github/workflows/ci.yml").read_text()
