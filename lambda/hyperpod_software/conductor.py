@@ -1,0 +1,539 @@
+"""Ties the rules to the edges: one request, one look at a time.
+
+A request is decided on the spot where it can be. Otherwise it is remembered, an EventBridge
+rule makes the handler look again, and the look that ends it buries memory and rule. Any
+invocation may be doubled, run beside another, or be killed at any line; what only one may
+do is claimed in memory first (see ``edges.memory``).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar, cast
+
+from hyperpod_software.edges.aws import Problem
+from hyperpod_software.edges.images import Images
+from hyperpod_software.edges.memory import Answer, Buried, Memory, ParameterStore
+from hyperpod_software.edges.polling import Poll, Polling
+from hyperpod_software.edges.properties import (
+    MAX_TIMEOUT,
+    SERVICE_TIMEOUT,
+    BadProperty,
+    parse_declaration,
+)
+from hyperpod_software.edges.sagemaker import CallResult, SageMaker
+from hyperpod_software.edges.stack import Stack
+from hyperpod_software.edges.tickets import read_ticket, slim
+from hyperpod_software.rules.answering import answer, physical_id
+from hyperpod_software.rules.images import image_refusal
+from hyperpod_software.rules.nodes import tally
+from hyperpod_software.rules.starting import is_same_cluster, may_call, plan
+from hyperpod_software.rules.undoing import left, plan_rollback, softened
+from hyperpod_software.rules.watching import Look, judge
+from hyperpod_software.words.cluster import Cluster
+from hyperpod_software.words.decision import CountNodes, Finish, Outcome, Patch, Wait, failed
+from hyperpod_software.words.memory import Call, Progress, digest
+from hyperpod_software.words.request import Request, RequestType, Ticket
+from hyperpod_software.words.software import Declaration
+
+log = logging.getLogger(__name__)
+
+PERMISSIONS_SETTLE = 180
+"""Seconds in which a denied call may be allowed yet: IAM spreads a new policy slowly."""
+
+Event = dict[str, Any]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What Lambda says about this function."""
+
+    function_arn: str
+    log_group: str
+    region: str
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer on its way to CloudFormation."""
+
+    ticket: Ticket
+    response: dict[str, Any]
+    path: str
+    remembered: bool
+
+
+@dataclass(frozen=True)
+class Case:
+    """One invocation's view of one request."""
+
+    ticket: Ticket
+    event: Event
+    path: str
+    memory: Memory | None
+    rollback: bool | None
+    """``None``: not known yet."""
+    first_hand: bool
+    """CloudFormation delivered it, rather than our rule: the rule may be missing still."""
+    surroundings: Surroundings
+
+    @property
+    def call(self) -> Call | None:
+        return self.memory.call if self.memory is not None else None
+
+    @property
+    def progress(self) -> Progress:
+        if self.memory is not None:
+            return replace(self.memory.progress, rollback=self.rollback)
+        return Progress(self.ticket.issued, self.rollback)
+
+
+class Conductor:
+    """Begins, looks, ends and forgets requests."""
+
+    def __init__(
+        self,
+        store: ParameterStore,
+        *,
+        sagemaker: SageMaker,
+        images: Images,
+        polling: Polling,
+        stack: Stack,
+        clock: Callable[[], float],
+        sleep: Callable[[float], None],
+    ) -> None:
+        self._store = store
+        self._sagemaker = sagemaker
+        self._images = images
+        self._polling = polling
+        self._stack = stack
+        self._clock = clock
+        self._sleep = sleep
+
+    # -- what the door calls ------------------------------------------------------------
+
+    def begin(self, event: Event, surroundings: Surroundings) -> Reply | None:
+        """A Create or Update came in; the reply, or ``None`` while it goes on."""
+        ticket = read_ticket(event, self._clock())
+        path = self._store.path(ticket)
+        try:
+            remembered = self._patiently(lambda: self._supersede(ticket, path))
+        except Problem as problem:
+            return self._reply_unremembered(
+                ticket, event, surroundings, f"Nothing was patched: {problem}."
+            )
+        case = Case(
+            ticket=_as_remembered(ticket, remembered),
+            event=slim(event),
+            path=path,
+            memory=remembered,
+            rollback=remembered.progress.rollback if remembered is not None else None,
+            first_hand=True,
+            surroundings=surroundings,
+        )
+        try:
+            return self._look(case)
+        except Problem as problem:  # memory or rule could not be made: end it while we can
+            self.bury(path)
+            return self._reply_unremembered(
+                ticket, event, surroundings, f"The request could not be carried out: {problem}."
+            )
+
+    def recall(self, poll: Poll) -> Memory | None:
+        """What is remembered of a request that a poll names. Where nothing is, the poll
+        came late or its rule outlived the request: then the rule is removed."""
+        path = poll.path
+        try:
+            memory = self._store.recall(path)
+        except Problem:
+            if self._clock() > poll.until:
+                self._polling.stop(path)  # memory is out of reach for good: stop looking
+            raise
+        if memory is not None and memory.event is not None:
+            return memory
+        self.bury(path)
+        return None
+
+    def look(self, path: str, memory: Memory, surroundings: Surroundings) -> Reply | None:
+        """Our rule made us look; the reply, or ``None`` while it goes on."""
+        event: Event = memory.event or {}
+        case = Case(
+            ticket=_as_remembered(read_ticket(event, self._clock()), memory),
+            event=event,
+            path=path,
+            memory=memory,
+            rollback=memory.progress.rollback,
+            first_hand=False,
+            surroundings=surroundings,
+        )
+        return self._look(case)
+
+    def forget(self, event: Event, surroundings: Surroundings) -> Reply:
+        """A Delete came in: it ends any polling of this resource, touches no cluster, and
+        always succeeds."""
+        ticket = read_ticket(event, self._clock())
+        path = self._store.path(ticket)
+        try:
+            self._supersede(ticket, path)
+        except Problem as problem:
+            _say(ticket, "delete", logging.ERROR, problem=str(problem))
+        end = Finish(Outcome.LEFT_AS_IS, "The cluster was left as it is.")
+        response = answer(
+            ticket,
+            end,
+            physical_id(ticket, None, replaces=False),
+            surroundings.log_group,
+        )
+        _say(ticket, "delete", reason=end.reason)
+        return Reply(ticket, response, path, remembered=False)
+
+    def delivered(self, reply: Reply) -> None:
+        """CloudFormation has the answer: nothing of the request needs to stay."""
+        if reply.remembered:
+            self.bury(reply.path)
+
+    def undelivered(self, reply: Reply, event: Event, surroundings: Surroundings) -> None:
+        """CloudFormation could not be reached: keep the answer and try again each minute,
+        for as long as CloudFormation waits."""
+        ticket = reply.ticket
+        if self._clock() >= ticket.issued + SERVICE_TIMEOUT:
+            _say(ticket, "answer", logging.CRITICAL, problem="CloudFormation was never reached",
+                 status=reply.response["Status"], reason=reply.response["Reason"])  # fmt: skip
+            self.bury(reply.path)
+            return
+        if not reply.remembered:
+            self._store.claim(reply.path, Progress(ticket.issued))
+            self._store.keep_event(reply.path, slim(event))
+            self._store.claim_answer(reply.path, Answer(called=False, response=reply.response))
+            until = ticket.issued + SERVICE_TIMEOUT
+            self._polling.start(reply.path, surroundings.function_arn, until, None)
+
+    def bury(self, path: str) -> None:
+        """End the polling of a request, then forget it. Memory goes last: it is the only
+        way by which a later look, or a Delete, finds a rule that could not be removed."""
+        if self._polling.stop(path):
+            self._store.forget(path)
+
+    # -- one look -----------------------------------------------------------------------
+
+    def _look(self, case: Case) -> Reply | None:
+        memory = case.memory
+        if memory is not None and memory.answer is not None:
+            if memory.answer.called or memory.call is None:
+                return Reply(case.ticket, memory.answer.response, case.path, remembered=True)
+            # Decided while another invocation was calling, and then cut short: not true.
+            self._store.release_answer(case.path)
+        try:
+            case, decision, cluster = self._decide(case)
+            if isinstance(decision, Wait):
+                self._remember(case, decision, cluster)
+                return None
+            return self._end(case, decision)
+        except Buried:
+            return None  # another invocation has ended this request meanwhile
+
+    def _decide(self, case: Case) -> tuple[Case, Finish | Wait, Cluster | None]:
+        """What this look comes to: over, or not over. Nothing is raised but ``Buried``."""
+        now = self._clock()
+        decision: Finish | Wait
+        cluster: Cluster | None = None
+        try:
+            case = self._with_rollback(case)
+            request = _request(case)
+            cluster = self._sagemaker.describe(request.declared.cluster)
+            decision = self._step(case, request, cluster, now)
+        except Buried:
+            raise
+        except BadProperty as problem:
+            decision = failed(f"{problem} Nothing was patched.")
+        except Problem as problem:
+            decision = self._weigh(case, problem, now)
+        except Exception as problem:  # a defect of ours must not hang a stack
+            log.exception({"stage": "defect", "request": case.ticket.request_id})
+            decision = self._unless_late(
+                case, now, f"the handler met a defect of its own ({type(problem).__name__})"
+            )
+        if isinstance(decision, Finish) and case.rollback:
+            decision = softened(decision)
+        _say_decision(case, decision, now)
+        return case, decision, cluster
+
+    def _step(self, case: Case, request: Request, cluster: Cluster, now: float) -> Finish | Wait:
+        if case.call is not None:
+            return self._watch(case, case.call, request, cluster, now)
+        decide = plan_rollback if request.rollback else plan
+        decision = decide(request, cluster, now)
+        return self._patch(case, request, decision) if isinstance(decision, Patch) else decision
+
+    def _watch(
+        self, case: Case, call: Call, request: Request, cluster: Cluster, now: float
+    ) -> Finish | Wait:
+        look = Look(request, call, case.progress, cluster, now)
+        decision = judge(look, None)
+        if isinstance(decision, CountNodes):
+            software = {
+                name: found
+                for name in decision.groups
+                if (found := request.declared.software_of(name)) is not None
+            }
+            nodes = self._sagemaker.nodes(request.declared.cluster)
+            tallies = tally(nodes, software, call.at)
+            decision = judge(look, tallies)
+        assert not isinstance(decision, CountNodes)
+        return decision
+
+    def _patch(self, case: Case, request: Request, patch: Patch) -> Finish | Wait:
+        """Make the one call of this request, unless something speaks against it."""
+        declared = request.declared
+        if declared.owned_image and not request.rollback and declared.image_id is not None:
+            image = self._images.describe(declared.image_id)
+            account = request.ticket.account
+            refusal = image_refusal(declared.image_id, image, account, declared.kms_key_id)
+            if refusal is not None:
+                return failed(refusal, patch.cluster)
+        event = self._stack.newest_event(case.ticket.stack_id, case.ticket.logical_id)
+        if not may_call(request, event.status if event else None, event.at if event else None):
+            shown = event.status if event else "nothing"
+            return Wait(f"CloudFormation shows {shown} for this resource: not calling yet.")
+        self._open(case, patch.cluster)
+        if not self._store.claim_call(case.path, self._intent(patch)):
+            return Wait("Another invocation is making the call.")
+        seen = self._store.recall(case.path)
+        if seen is None or seen.answer is not None:
+            self._store.release_call(case.path)
+            raise Buried
+        try:
+            result = self._sagemaker.update(patch, declared)
+        except Problem:
+            self._store.release_call(case.path)
+            raise
+        if result is CallResult.BUSY:
+            self._store.release_call(case.path)
+            return Wait("HyperPod answered ConflictException: waiting for the cluster.")
+        if result is CallResult.UNKNOWN:
+            return Wait("No answer to UpdateClusterSoftware: the cluster will show.")
+        self._store.keep_acceptance(case.path)
+        _say(case.ticket, "called", groups=list(patch.groups), cluster=patch.cluster.arn)
+        return Wait("HyperPod accepted the call.")
+
+    def _intent(self, patch: Patch) -> Call:
+        message = patch.cluster.failure_message
+        statuses = {group.name: group.update_status or "" for group in patch.cluster.groups}
+        return Call(
+            at=self._clock(),
+            before={digest(name): statuses[name] for name in patch.groups},
+            failure_before=digest(message) if message else "",
+        )
+
+    # -- remembering and ending ---------------------------------------------------------
+
+    def _open(self, case: Case, cluster: Cluster | None) -> None:
+        """Remember the request and have us woken. Raises ``Buried`` where another
+        invocation of the same request was faster: it goes on, this one stops."""
+        store, path = self._store, case.path
+        if case.memory is None and not self._patiently(lambda: store.claim(path, case.progress)):
+            raise Buried
+        if case.memory is None or case.memory.event is None:
+            self._patiently(lambda: store.keep_event(path, case.event))
+        wake = case.surroundings.function_arn, case.ticket.issued + SERVICE_TIMEOUT
+        self._patiently(lambda: self._polling.start(path, *wake, cluster))
+
+    def _remember(self, case: Case, wait: Wait, cluster: Cluster | None) -> None:
+        """Keep what this look saw for the next one."""
+        if case.first_hand:
+            # An invocation that was killed may have claimed, and not come to the rule.
+            self._open(replace(case, memory=self._store.recall(case.path)), cluster)
+        elif wait.active <= case.progress.active and case.progress == _remembered(case):
+            return
+        current = self._store.recall(case.path)
+        if current is None:
+            raise Buried
+        seen = replace(
+            current.progress,
+            rollback=case.rollback,
+            active=current.progress.active | wait.active,
+        )
+        if seen != current.progress:
+            self._store.keep_progress(case.path, seen)
+
+    def _end(self, case: Case, end: Finish) -> Reply | None:
+        response = answer(
+            case.ticket,
+            end,
+            self._resource_id(case, end),
+            case.surroundings.log_group,
+        )
+        current = self._store.recall(case.path)
+        if current is None:
+            if case.memory is not None:
+                raise Buried
+            return Reply(case.ticket, response, case.path, remembered=False)
+        called = case.call is not None
+        if not self._store.claim_answer(case.path, Answer(called, response)):
+            return None  # another invocation is answering
+        if not called:
+            current = self._store.recall(case.path)
+            if current is None or current.call is not None:
+                self._store.release_answer(case.path)
+                return None  # a call was made meanwhile: this end is not the true one
+        return Reply(case.ticket, response, case.path, remembered=True)
+
+    def _resource_id(self, case: Case, end: Finish) -> str:
+        declared = _declared_cluster(case.event.get("ResourceProperties"))
+        replaces = False
+        if end.succeeded and end.cluster is not None and case.ticket.physical_id is not None:
+            replaces = not is_same_cluster(_request(case), end.cluster)
+        return physical_id(case.ticket, declared, replaces=replaces)
+
+    def _supersede(self, ticket: Ticket, path: str) -> Memory | None:
+        """Bury this resource's older requests, which CloudFormation has given up, and
+        return what is remembered of this one."""
+        resource = self._store.resource_path(ticket.stack_id, ticket.logical_id)
+        remembered = self._store.recall_all(resource)
+        for other, memory in remembered.items():
+            if other != path and memory.progress.issued <= ticket.issued:
+                _say(ticket, "superseded", request_path=other)
+                self.bury(other)
+        return remembered.get(path)
+
+    # -- problems -----------------------------------------------------------------------
+
+    def _with_rollback(self, case: Case) -> Case:
+        if case.rollback is not None:
+            return case
+        rollback = case.ticket.type is RequestType.UPDATE and self._stack.is_rolling_back(
+            case.ticket.stack_id
+        )
+        return replace(case, rollback=rollback)
+
+    def _weigh(self, case: Case, problem: Problem, now: float) -> Finish | Wait:
+        """What a call that did not succeed means for the request."""
+        kind = problem.kind
+        about_cluster = problem.operation in (
+            "DescribeCluster", "ListClusterNodes", "UpdateClusterSoftware",
+        )  # fmt: skip
+        if kind is Problem.Kind.NOT_FOUND and about_cluster:
+            name = _declared_cluster(case.event.get("ResourceProperties"))
+            region, account = case.surroundings.region, case.ticket.account
+            if case.call is not None:
+                return failed(f"While being patched, cluster {name} disappeared.")
+            return failed(
+                f"Cluster {name} does not exist in {region} of account {account}. "
+                "Nothing was patched."
+            )
+        if kind is Problem.Kind.REFUSED and case.call is None:
+            return failed(f"{problem}. Nothing was patched.")
+        patience = now < case.ticket.issued + PERMISSIONS_SETTLE
+        if kind is Problem.Kind.DENIED and case.call is None and not patience:
+            return failed(f"{problem}. Nothing was patched.")
+        return self._unless_late(case, now, str(problem))
+
+    def _unless_late(self, case: Case, now: float, why: str) -> Finish | Wait:
+        if now < _deadline(case):
+            return Wait(f"Looking again later: {why}.")
+        if case.call is None:
+            return failed(f"Nothing was patched until the timeout: {why}.")
+        return failed(
+            f"How the patch ended is not known: at the timeout {why}. The cluster goes on by "
+            "itself; nobody watches it now."
+        )
+
+    def _reply_unremembered(
+        self, ticket: Ticket, event: Event, surroundings: Surroundings, why: str
+    ) -> Reply:
+        """The end of a request that could not even be written down."""
+        try:
+            rollback = ticket.type is RequestType.UPDATE and self._stack.is_rolling_back(
+                ticket.stack_id
+            )
+        except Problem:
+            rollback = False
+        end = left(why, None) if rollback else failed(why)
+        cluster = _declared_cluster(event.get("ResourceProperties"))
+        resource_id = physical_id(ticket, cluster, replaces=False)
+        _say(ticket, "begin", logging.ERROR, reason=why)
+        response = answer(ticket, end, resource_id, surroundings.log_group)
+        return Reply(ticket, response, self._store.path(ticket), remembered=False)
+
+    def _patiently(self, call: Callable[[], T]) -> T:
+        """Try for a minute: the role's policy may not have spread yet."""
+        for _ in range(12):
+            try:
+                return call()
+            except Problem as problem:
+                if problem.kind not in (Problem.Kind.DENIED, Problem.Kind.PASSING):
+                    raise
+            self._sleep(5)
+        return call()
+
+
+def _request(case: Case) -> Request:
+    """The request with its declarations parsed. Raises ``BadProperty``."""
+    declared = parse_declaration(case.event.get("ResourceProperties"))
+    return Request(
+        ticket=case.ticket,
+        declared=declared,
+        previous=_previous(case.event),
+        deadline=_deadline(case),
+        rollback=bool(case.rollback),
+    )
+
+
+def _previous(event: Event) -> Declaration | None:
+    """The declaration before. In a rollback it is the failed one, which may be anything."""
+    if "OldResourceProperties" not in event:
+        return None
+    try:
+        return parse_declaration(event["OldResourceProperties"])
+    except BadProperty:
+        return None
+
+
+def _deadline(case: Case) -> float:
+    try:
+        timeout = parse_declaration(case.event.get("ResourceProperties")).timeout
+    except BadProperty:
+        timeout = MAX_TIMEOUT
+    return case.ticket.issued + timeout
+
+
+def _remembered(case: Case) -> Progress | None:
+    return case.memory.progress if case.memory is not None else None
+
+
+def _as_remembered(ticket: Ticket, memory: Memory | None) -> Ticket:
+    return ticket if memory is None else replace(ticket, issued=memory.progress.issued)
+
+
+def _declared_cluster(properties: object) -> str | None:
+    """The declared cluster, read without judging: an answer needs an id in every case."""
+    given = cast("Event", properties) if isinstance(properties, dict) else {}
+    name: object = given.get("ClusterName")
+    return name[:256] if isinstance(name, str) and name else None
+
+
+def _say_decision(case: Case, decision: Finish | Wait, now: float) -> None:
+    said: dict[str, Any] = {
+        "request": case.ticket.request_id,
+        "cluster": _declared_cluster(case.event.get("ResourceProperties")),
+        "rollback": case.rollback,
+        "called": case.call is not None,
+        "seconds_since_request": round(now - case.ticket.issued),
+        "reason": decision.reason,
+    }
+    if isinstance(decision, Wait):
+        said |= {"nodes_done": decision.nodes_done, "nodes_total": decision.nodes_total}
+        _say(case.ticket, "waiting", **said)
+    else:
+        outcome = decision.outcome.value if decision.outcome is not None else "Failed"
+        _say(case.ticket, "finished", outcome=outcome, **said)
+
+
+def _say(ticket: Ticket, stage: str, level: int = logging.INFO, **said: Any) -> None:
+    log.log(
+        level,
+        {"stage": stage, "stack": ticket.stack_id, "logical_id": ticket.logical_id, **said},
+    )

@@ -1,0 +1,1 @@
+"""Thin adapters to the services around the handler; raw answers end here."""

@@ -1,0 +1,219 @@
+"""What must outlive an invocation, in SSM parameters: one path per request in flight.
+
+Under ``/<prefix>/<resource>/<request>/`` lie small SecureString documents:
+
+``progress``  what earlier looks saw. It is created first, and creating it is the claim
+              that makes a twice-delivered request harmless.
+``request``   the request itself; cut in pieces where it is over a parameter's 4 KB.
+``call``      the intent to call UpdateClusterSoftware; whoever creates it may call.
+``accepted``  HyperPod accepted that call.
+``answer``    the answer as it is to be sent; whoever creates it may answer.
+
+A document that only one may create is made with ``Overwrite=False``, which SSM decides
+atomically. Burying a request deletes its whole path.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from base64 import b85decode, b85encode
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from hyperpod_software.edges.aws import Problem, calling, client
+from hyperpod_software.words.memory import Call, Progress, digest
+from hyperpod_software.words.request import Ticket
+
+PIECE = 4096
+"""The most a standard parameter holds, in bytes; standard parameters cost nothing."""
+
+Document = dict[str, Any]
+
+
+class Buried(Exception):
+    """Somebody else ended this request meanwhile: there is nothing left to do."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer that was decided on, kept until CloudFormation has it."""
+
+    called: bool
+    """It was decided in the knowledge of a patch call."""
+    response: Document
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Everything remembered about one request in flight."""
+
+    progress: Progress
+    event: Document | None
+    """The request as CloudFormation sent it; ``None`` where the claimer died before
+    writing it down."""
+    call: Call | None
+    answer: Answer | None
+
+
+class ParameterStore:
+    """The requests in flight of this stack's resources."""
+
+    def __init__(self, prefix: str) -> None:
+        self._prefix = prefix
+
+    def resource_path(self, stack_id: str, logical_id: str) -> str:
+        return f"/{self._prefix}/{digest(f'{stack_id}|{logical_id}', 16)}"
+
+    def path(self, ticket: Ticket) -> str:
+        resource = self.resource_path(ticket.stack_id, ticket.logical_id)
+        return f"{resource}/{digest(ticket.request_id, 16)}"
+
+    def recall(self, path: str) -> Memory | None:
+        """What is remembered under a request's path, or ``None``."""
+        return self.recall_all(path).get(path)
+
+    def recall_all(self, path: str) -> dict[str, Memory]:
+        """Every request remembered under a path, keyed by its own path."""
+        documents: dict[str, dict[str, str]] = {}
+        for name, value in self._read(path):
+            request_path, _, document = name.rpartition("/")
+            documents.setdefault(request_path, {})[document] = value
+        return {
+            request_path: _memory(found)
+            for request_path, found in documents.items()
+            if "progress" in found
+        }
+
+    def claim(self, path: str, progress: Progress) -> bool:
+        """Begin to remember a request; ``False`` where it is remembered already."""
+        return self._create(f"{path}/progress", _progress_document(progress))
+
+    def keep_event(self, path: str, event: Mapping[str, Any]) -> None:
+        """Remember the request itself: every writer of one request writes the same."""
+        for index, piece in enumerate(_pieces(event)):
+            self._put(f"{path}/request-{index}", piece, overwrite=True)
+
+    def keep_progress(self, path: str, progress: Progress) -> None:
+        """Replace what looks saw. Raises ``Buried`` where the request has ended."""
+        name = f"{path}/progress"
+        if self._put(name, _encode(_progress_document(progress)), overwrite=True) == 1:
+            # Version 1 means that the put made it anew: it had been deleted meanwhile.
+            self._delete([name])
+            raise Buried
+
+    def claim_call(self, path: str, call: Call) -> bool:
+        """Write the intent to call; ``False`` where somebody wrote it before."""
+        document = {"at": call.at, "before": dict(call.before), "failure": call.failure_before}
+        return self._create(f"{path}/call", document)
+
+    def release_call(self, path: str) -> None:
+        """Take the intent back: the call was certainly not accepted."""
+        self._delete([f"{path}/call"])
+
+    def keep_acceptance(self, path: str) -> None:
+        self._create(f"{path}/accepted", {})
+
+    def claim_answer(self, path: str, answer: Answer) -> bool:
+        """Fix the one answer; ``False`` where it was fixed before."""
+        document = {"called": answer.called, "response": answer.response}
+        return self._create(f"{path}/answer", document)
+
+    def release_answer(self, path: str) -> None:
+        self._delete([f"{path}/answer"])
+
+    def forget(self, path: str) -> None:
+        """Delete everything under a path: the answer and the claim last, so that a burial
+        which is cut short begins no new life."""
+        names = [name for name, _ in self._read(path)]
+        last = ("answer", "progress")
+        self._delete(sorted(names, key=lambda name: name.rpartition("/")[2] in last))
+
+    def _read(self, path: str) -> Iterable[tuple[str, str]]:
+        token: dict[str, str] = {}
+        while True:
+            with calling("GetParametersByPath"):
+                page = client("ssm").get_parameters_by_path(
+                    Path=path, Recursive=True, WithDecryption=True, **token
+                )
+            for parameter in page["Parameters"]:
+                yield str(parameter["Name"]), str(parameter["Value"])
+            if not page.get("NextToken"):
+                return
+            token = {"NextToken": page["NextToken"]}
+
+    def _create(self, name: str, document: Mapping[str, Any]) -> bool:
+        try:
+            self._put(name, _encode(document), overwrite=False)
+        except Problem as problem:
+            if problem.code == "ParameterAlreadyExists":
+                return False
+            raise
+        return True
+
+    def _put(self, name: str, value: str, *, overwrite: bool) -> int:
+        with calling("PutParameter"):
+            answer = client("ssm").put_parameter(
+                Name=name, Value=value, Type="SecureString", Overwrite=overwrite
+            )
+        return int(answer["Version"])
+
+    def _delete(self, names: list[str]) -> None:
+        for start in range(0, len(names), 10):  # DeleteParameters takes ten at a time
+            with calling("DeleteParameters"):
+                client("ssm").delete_parameters(Names=names[start : start + 10])
+
+
+def _encode(document: Mapping[str, Any]) -> str:
+    return json.dumps(document, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
+
+
+def _decode(value: str) -> Document:
+    return cast("Document", json.loads(value))
+
+
+def _pieces(event: Mapping[str, Any]) -> list[str]:
+    # Names that repeat, and the old properties beside the new ones, cost next to nothing
+    # compressed; a hundred long names still need more than one parameter.
+    packed = b85encode(zlib.compress(_encode(event).encode(), 9)).decode()
+    return [packed[start : start + PIECE] for start in range(0, len(packed), PIECE)]
+
+
+def _unpack(found: Mapping[str, str]) -> Document | None:
+    numbers = sorted(int(name[8:]) for name in found if name.startswith("request-"))
+    packed = "".join(found[f"request-{number}"] for number in numbers)
+    try:
+        return _decode(zlib.decompress(b85decode(packed)).decode())
+    except (ValueError, zlib.error):
+        return None  # not, or not wholly, written yet
+
+
+def _progress_document(progress: Progress) -> Document:
+    return {
+        "issued": progress.issued,
+        "rollback": progress.rollback,
+        "active": sorted(progress.active),
+    }
+
+
+def _memory(found: Mapping[str, str]) -> Memory:
+    progress = _decode(found["progress"])
+    call = _decode(found["call"]) if "call" in found else None
+    return Memory(
+        progress=Progress(
+            issued=float(progress["issued"]),
+            rollback=progress["rollback"],
+            active=frozenset(cast("list[str]", progress["active"])),
+        ),
+        event=_unpack(found),
+        call=None
+        if call is None
+        else Call(
+            at=float(call["at"]),
+            before=cast("dict[str, str]", call["before"]),
+            failure_before=str(call["failure"]),
+            accepted="accepted" in found,
+        ),
+        answer=Answer(**_decode(found["answer"])) if "answer" in found else None,
+    )

@@ -1,0 +1,86 @@
+"""The door: what Lambda calls."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+from hyperpod_software.conductor import Conductor, Event, Reply, Surroundings
+from hyperpod_software.crhelper_adapter import SoftwareResource
+from hyperpod_software.edges.images import Images
+from hyperpod_software.edges.memory import ParameterStore
+from hyperpod_software.edges.polling import Polling, read_poll
+from hyperpod_software.edges.response import put_answer
+from hyperpod_software.edges.sagemaker import SageMaker
+from hyperpod_software.edges.stack import Stack
+from hyperpod_software.rules.answering import body
+
+Handler = Callable[[Event, Any], None]
+
+
+def build(
+    clock: Callable[[], float] = time.time,
+    sleep: Callable[[float], None] = time.sleep,
+    put: Callable[[str, bytes, Callable[[float], None]], bool] = put_answer,
+) -> Handler:
+    """The handler, with the clock, the pauses and the way out given."""
+    conductor = Conductor(
+        ParameterStore(os.environ.get("HYPERPOD_SOFTWARE_PREFIX", "HyperPodSoftware")),
+        sagemaker=SageMaker(),
+        images=Images(),
+        polling=Polling(),
+        stack=Stack(),
+        clock=clock,
+        sleep=sleep,
+    )
+
+    def deliver(reply: Reply, event: Event, context: Any) -> None:
+        if put(reply.ticket.response_url, body(reply.response), sleep):
+            conductor.delivered(reply)
+        else:
+            conductor.undelivered(reply, event, _surroundings(context))
+
+    helper = SoftwareResource(deliver)
+
+    @helper.create
+    @helper.update
+    def begin(event: Event, context: Any) -> Reply | None:
+        return conductor.begin(event, _surroundings(context))
+
+    @helper.poll_create
+    @helper.poll_update
+    @helper.poll_delete
+    def look(event: Event, context: Any) -> Reply | None:
+        return conductor.look(event["Path"], event["Memory"], _surroundings(context))
+
+    @helper.delete
+    def forget(event: Event, context: Any) -> Reply | None:
+        return conductor.forget(event, _surroundings(context))
+
+    def handle(event: Event, context: Any) -> None:
+        poll = read_poll(event)
+        if poll is None:
+            helper(event, context)
+            return
+        memory = conductor.recall(poll)
+        if memory is not None:
+            request = memory.event or {}
+            helper({**request, "CrHelperPoll": True, "Path": poll.path, "Memory": memory}, context)
+
+    # crhelper registers them by decorator; they are called through it only.
+    del begin, look, forget
+    return handle
+
+
+handler = build()
+"""CloudFormation's requests, and the polls of our own rules."""
+
+
+def _surroundings(context: Any) -> Surroundings:
+    return Surroundings(
+        function_arn=str(context.invoked_function_arn),
+        log_group=str(context.log_group_name),
+        region=os.environ.get("AWS_REGION", ""),
+    )

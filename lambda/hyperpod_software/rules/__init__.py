@@ -1,0 +1,1 @@
+"""Pure functions from words to decisions: no clock, no network, no logging."""

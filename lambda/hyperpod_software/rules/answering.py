@@ -1,0 +1,78 @@
+"""Answering: what CloudFormation is told, in at most 4096 bytes."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from hyperpod_software.words.decision import Finish
+from hyperpod_software.words.request import Ticket
+
+ANSWER_LIMIT = 4000
+"""CloudFormation takes 4096 bytes; an answer that is kept for another try is wrapped a little."""
+_REASON_LIMIT = 1400
+_GROUPS_LIMIT = 1000
+
+
+def physical_id(ticket: Ticket, cluster: str | None, *, replaces: bool) -> str:
+    """The resource's id: it names the cluster, and only another cluster changes it."""
+    if ticket.physical_id and not replaces:
+        return ticket.physical_id
+    return cluster or f"{ticket.logical_id}-without-cluster"
+
+
+def answer(ticket: Ticket, end: Finish, resource_id: str, log_group: str) -> dict[str, Any]:
+    """The response object: every attribute has a value, the reason ends with where to look."""
+    reason = " ".join(_printable(end.reason).split())
+    groups = ",".join(end.patched_groups)
+    if len(groups) > _GROUPS_LIMIT:
+        kept = groups[:_GROUPS_LIMIT].rpartition(",")[0]
+        groups = f"{kept},… ({len(end.patched_groups)} groups)"
+    cluster = end.cluster
+    response = {
+        "Status": "SUCCESS" if end.succeeded else "FAILED",
+        "Reason": f"{_cut(reason, _REASON_LIMIT)} Log group: {log_group}",
+        "PhysicalResourceId": resource_id,
+        "StackId": ticket.stack_id,
+        "RequestId": ticket.request_id,
+        "LogicalResourceId": ticket.logical_id,
+        "NoEcho": False,
+        "Data": {
+            "ClusterArn": cluster.arn if cluster is not None else resource_id,
+            "Outcome": end.outcome.value if end.outcome is not None else "Failed",
+            "PatchedInstanceGroups": groups,
+            "PatchedNodeCount": str(end.patched_nodes),
+        },
+    }
+    return fitted(response)
+
+
+def fitted(response: dict[str, Any]) -> dict[str, Any]:
+    """The response within the limit. What is in it is short by nature; if it is too long
+    all the same, its reason gives way: a cut reason beats a lost answer."""
+    excess = len(body(response)) - ANSWER_LIMIT
+    if excess <= 0:
+        return response
+    room = len(response["Reason"].encode()) - excess
+    return {**response, "Reason": _cut(response["Reason"], max(room // 2, 40))}
+
+
+def body(response: dict[str, Any]) -> bytes:
+    """The response as it is sent."""
+    return json.dumps(response, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _printable(text: str) -> str:
+    return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
+def _cut(text: str, limit: int) -> str:
+    """At most ``limit`` bytes: the head says what happened, the tail where to look."""
+    raw = text.encode()
+    if len(raw) <= limit:
+        return text
+    tail = limit // 3
+    head = limit - tail - 5
+    return (
+        raw[:head].decode(errors="ignore") + " … " + raw[len(raw) - tail :].decode(errors="ignore")
+    )

@@ -1,0 +1,70 @@
+"""What a cluster's fields prove, and what they do not."""
+
+from __future__ import annotations
+
+from hyperpod_software.words.cluster import (
+    SETTLED_CLUSTER,
+    SETTLED_GROUP,
+    UPDATE_ENDED,
+    Cluster,
+    Group,
+)
+from hyperpod_software.words.software import Software
+
+
+def is_updating(group: Group) -> bool:
+    """A software update of this group is under way, or its status is one nobody knows."""
+    return group.update_status is not None and group.update_status not in UPDATE_ENDED
+
+
+def is_settled(group: Group) -> bool:
+    """Nothing is under way in this group."""
+    return (
+        not is_updating(group)
+        and not group.scaling
+        and (group.status is None or group.status in SETTLED_GROUP)
+    )
+
+
+def in_flight(cluster: Cluster) -> str | None:
+    """What is under way in the cluster, in words, or ``None`` where nothing is.
+
+    In Continuous mode ``ClusterStatus`` can stay ``InService`` while groups change, and in
+    the older mode the groups may say nothing: so either one is enough.
+    """
+    if cluster.status not in SETTLED_CLUSTER:
+        return f"cluster {cluster.name} is {cluster.status}"
+    for group in cluster.groups:
+        if is_updating(group):
+            return f"the software update of group {group.name} is {group.update_status}"
+        if not is_settled(group):
+            return f"group {group.name} is {'scaling' if group.scaling else group.status}"
+    return None
+
+
+def names(software: Software, group: Group) -> bool:
+    """DescribeCluster names that very AMI or version as the group's current one.
+
+    The literal ``default`` and an absent field prove nothing.
+    """
+    if software.version is not None:
+        return group.version == software.version
+    return software.pin is not None and group.image_id == software.pin
+
+
+def contradicts(software: Software, group: Group, *, owned_image: bool) -> bool:
+    """DescribeCluster names another AMI or version than the declared one.
+
+    ``default`` is shown for every image that HyperPod manages, public AMIs included, so
+    only a custom AMI of one's own is contradicted by it.
+    """
+    if software.version is not None:
+        return group.version is not None and group.version != software.version
+    if software.pin is None or group.image_id is None or group.image_id == software.pin:
+        return False
+    return owned_image or group.image_id != "default"
+
+
+def proven(software: Software, group: Group) -> bool:
+    """The group runs that software, and no update of it is in flight."""
+    return names(software, group) and is_settled(group)

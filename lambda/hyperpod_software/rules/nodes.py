@@ -1,0 +1,52 @@
+"""Where a single node stands, and the count of many."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from hyperpod_software.words.cluster import NAMED_NODES, Node, NodeState, NodeTally
+from hyperpod_software.words.software import Software
+
+_USABLE = {"Running", "DeepHealthCheckInProgress"}
+_BROKEN = {"Failure", "NotFound"}
+
+
+def node_state(node: Node, software: Software, since: float) -> NodeState:
+    """Where a node stands with a patch to ``software`` that was asked for at ``since``.
+
+    Only the node's own times and version decide; a node that was launched after the call
+    came up on the new software. A status nobody knows is not settled yet.
+    """
+    if node.status in _BROKEN:
+        return NodeState.FAILED
+    if node.status not in _USABLE:
+        return NodeState.UNSETTLED
+    if software.version is not None and node.version is not None:
+        return NodeState.DONE if node.version == software.version else NodeState.SKIPPED
+    if max(node.launched, node.last_update or 0.0) >= since:
+        return NodeState.DONE
+    if software.image_id == "default" and node.image_status == "UpToDate":
+        return NodeState.DONE
+    return NodeState.SKIPPED
+
+
+def tally(
+    nodes: Iterable[Node], software: dict[str, Software], since: float
+) -> dict[str, NodeTally]:
+    """Count the nodes of the given groups, one node in hand at a time."""
+    tallies = {group: NodeTally() for group in software}
+    for node in nodes:
+        if node.group in tallies:
+            state = node_state(node, software[node.group], since)
+            tallies[node.group] = _add(tallies[node.group], node, state)
+    return tallies
+
+
+def _add(sofar: NodeTally, node: Node, state: NodeState) -> NodeTally:
+    sofar = replace(sofar, **{state.value: getattr(sofar, state.value) + 1})
+    if state in (NodeState.SKIPPED, NodeState.FAILED) and len(sofar.named) < NAMED_NODES:
+        sofar = replace(sofar, named=(*sofar.named, f"{node.instance_id} ({state.value})"))
+    if state is NodeState.FAILED and sofar.message is None:
+        sofar = replace(sofar, message=node.message)
+    return sofar

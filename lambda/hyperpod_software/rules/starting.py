@@ -1,0 +1,139 @@
+"""Starting: what a Create or an Update has to patch, if anything."""
+
+from __future__ import annotations
+
+from hyperpod_software.rules.cluster import in_flight, proven
+from hyperpod_software.rules.sentences import listed
+from hyperpod_software.words.cluster import Cluster
+from hyperpod_software.words.decision import Finish, Outcome, Patch, Wait, failed
+from hyperpod_software.words.request import Request
+from hyperpod_software.words.software import Declaration, OnCreate
+
+
+def plan(request: Request, cluster: Cluster, now: float) -> Finish | Wait | Patch:
+    """What an ordinary Create or Update does next, while it has not called yet."""
+    declared = request.declared
+    missing = missing_groups(declared, cluster)
+    if missing is not None:
+        return failed(missing, cluster)
+    same_cluster = is_same_cluster(request, cluster)
+    if not same_cluster and declared.on_create is OnCreate.ADOPT:
+        return Finish(
+            Outcome.ADOPTED,
+            f"Cluster {cluster.name} was adopted as it is: OnCreate is adopt. Nothing was patched.",
+            cluster,
+        )
+    changed = changed_groups(declared, request.previous if same_cluster else None, cluster)
+    if not changed:
+        return _nothing("No declared image, version or revision changed.", cluster)
+    busy = in_flight(cluster)
+    if busy is not None:
+        if now >= request.deadline:
+            return failed(
+                f"Nothing was patched: until the timeout of {declared.timeout} seconds {busy}.",
+                cluster,
+            )
+        return Wait(f"Waiting to begin: {busy}.")
+    groups = tuple(name for name in changed if not _is_proven(declared, cluster, name))
+    if not groups:
+        return _nothing("Every declared group runs the declared software already.", cluster)
+    refusal = _refusal(declared, cluster, groups)
+    if refusal is not None:
+        return failed(refusal, cluster)
+    if now >= request.deadline:
+        return failed(
+            f"Nothing was patched: the timeout of {declared.timeout} seconds was over before "
+            f"the patch of {listed(groups)} could begin.",
+            cluster,
+        )
+    every_group = declared.groups is None and len(groups) == len(cluster.groups)
+    return Patch(cluster, groups, every_group)
+
+
+def missing_groups(declared: Declaration, cluster: Cluster) -> str | None:
+    """Why the declared groups cannot be patched in this cluster, or ``None``."""
+    existing = [group.name for group in cluster.groups]
+    for name in declared.groups or ():
+        if name in cluster.restricted_groups:
+            return (
+                f"Instance group {name} of cluster {cluster.name} is a restricted instance "
+                "group, which UpdateClusterSoftware does not patch by name."
+            )
+    absent = [name for name in declared.groups or () if name not in existing]
+    if absent:
+        return (
+            f"Cluster {cluster.name} has no instance group {listed(absent)}. "
+            f"Its groups are: {listed(existing, most=20) or 'none'}."
+        )
+    if not existing:
+        return f"Cluster {cluster.name} has no instance group that could be patched."
+    return None
+
+
+def is_same_cluster(request: Request, cluster: Cluster) -> bool:
+    """An Update that still means the cluster it meant before, by name or by ARN."""
+    previous = request.previous
+    return request.ticket.physical_id is not None and (
+        previous is None
+        or previous.cluster in (request.declared.cluster, cluster.name, cluster.arn)
+    )
+
+
+def changed_groups(
+    declared: Declaration, previous: Declaration | None, cluster: Cluster
+) -> tuple[str, ...]:
+    """The declared groups whose image, version or revision is not the previously declared."""
+    changed: list[str] = []
+    for group in cluster.groups:
+        software = declared.software_of(group.name)
+        before = previous.software_of(group.name) if previous is not None else None
+        if software is not None and software != before:
+            changed.append(group.name)
+    return tuple(changed)
+
+
+def may_call(request: Request, status: str | None, since: float | None) -> bool:
+    """CloudFormation shows this very request as under way, so it may patch.
+
+    A request delivered again after its answer must not patch again, and what was known of
+    it is buried by then. But CloudFormation knows: the newest event of the resource says
+    that it is being created or updated, and it is not younger than the request (a minute's
+    grace for clocks). Where that cannot be seen the request waits; it is never dropped.
+    """
+    expected = f"{request.ticket.type.value.upper()}_IN_PROGRESS"
+    return status == expected and since is not None and since <= request.ticket.issued + 60
+
+
+def _is_proven(declared: Declaration, cluster: Cluster, name: str) -> bool:
+    software, group = declared.software_of(name), cluster.group(name)
+    return software is not None and group is not None and proven(software, group)
+
+
+def _refusal(declared: Declaration, cluster: Cluster, groups: tuple[str, ...]) -> str | None:
+    """What HyperPod surely refuses is refused before the call, in words of use."""
+    if declared.image_id is not None and declared.image_id != "default" and cluster.slurm:
+        on_default = [name for name in groups if _image_of(cluster, name) == "default"]
+        if on_default:
+            return (
+                f"{declared.image_id} cannot replace HyperPod's default image on a Slurm "
+                f"cluster, and {listed(on_default)} of cluster {cluster.name} runs it: create "
+                "a new instance group on the AMI instead. Nothing was patched."
+            )
+    if declared.image_id is None:
+        on_custom = [name for name in groups if (_image_of(cluster, name) or "").startswith("ami-")]
+        if on_custom:
+            return (
+                f"{listed(on_custom)} of cluster {cluster.name} runs a custom AMI, which a "
+                "release version cannot replace: declare SoftwareImage.latest() first. "
+                "Nothing was patched."
+            )
+    return None
+
+
+def _image_of(cluster: Cluster, name: str) -> str | None:
+    group = cluster.group(name)
+    return group.image_id if group is not None else None
+
+
+def _nothing(why: str, cluster: Cluster) -> Finish:
+    return Finish(Outcome.NOTHING_TO_PATCH, f"{why} Nothing was patched.", cluster)

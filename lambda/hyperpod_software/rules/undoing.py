@@ -1,0 +1,72 @@
+"""Undoing: what a stack rollback asks of a cluster. It is never answered with FAILED,
+for that would leave the stack in UPDATE_ROLLBACK_FAILED."""
+
+from __future__ import annotations
+
+from hyperpod_software.rules.cluster import in_flight, proven
+from hyperpod_software.rules.sentences import listed
+from hyperpod_software.rules.starting import is_same_cluster
+from hyperpod_software.words.cluster import Cluster
+from hyperpod_software.words.decision import Finish, Outcome, Patch, Wait
+from hyperpod_software.words.request import Request
+from hyperpod_software.words.software import OnRollback
+
+
+def plan_rollback(request: Request, cluster: Cluster, now: float) -> Finish | Wait | Patch:
+    """What a rollback does next, while it has not called yet.
+
+    It waits for what is in flight, HyperPod's own rollback included. Then it patches back
+    only groups that are proven to be on the failed image, and only to a pinned one.
+    """
+    declared, failed_one = request.declared, request.previous
+    if failed_one is None or not is_same_cluster(request, cluster):
+        return left("there is nothing in this cluster that could be taken back", cluster)
+    undone = [
+        group.name
+        for group in cluster.groups
+        if (software := failed_one.software_of(group.name)) is not None
+        and software != declared.software_of(group.name)
+    ]
+    if not undone:
+        return left("the declared software did not change", cluster)
+    busy = in_flight(cluster)
+    if busy is not None:
+        if now >= request.deadline:
+            return left(f"until the timeout of {declared.timeout} seconds {busy}", cluster)
+        return Wait(f"Waiting before rolling back: {busy}.")
+    if declared.on_rollback is OnRollback.LEAVE:
+        return left("OnRollback is leave", cluster)
+    groups: list[str] = []
+    for name in undone:
+        group, before = cluster.group(name), declared.software_of(name)
+        taken = failed_one.software_of(name)
+        if group is None or taken is None or not proven(taken, group):
+            continue
+        if before is not None and before.pin is not None:
+            groups.append(name)
+    if not groups:
+        return left("no group is proven to run the failed software and has a pinned one to "
+                    "go back to", cluster)  # fmt: skip
+    if now >= request.deadline:
+        return left(f"the timeout of {declared.timeout} seconds was over", cluster)
+    return Patch(cluster, tuple(groups), every_group=False)
+
+
+def softened(end: Finish) -> Finish:
+    """The end of a rollback's patch, as a rollback may say it: never FAILED."""
+    if end.outcome is Outcome.PATCHED:
+        groups = listed(end.patched_groups)
+        reason = f"Rolled back: {groups} returned to the software declared before. {end.reason}"
+        return Finish(Outcome.RESTORED, reason, end.cluster, end.patched_groups, end.patched_nodes)
+    if end.succeeded:
+        return end
+    return Finish(
+        Outcome.LEFT_AS_IS,
+        f"The stack was rolled back, the cluster was not: {end.reason}",
+        end.cluster,
+    )
+
+
+def left(why: str, cluster: Cluster | None) -> Finish:
+    """A rollback that patches nothing back."""
+    return Finish(Outcome.LEFT_AS_IS, f"Nothing was patched back: {why}.", cluster)

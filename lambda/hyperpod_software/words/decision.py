@@ -1,0 +1,69 @@
+"""What to do next: the answers that rules give."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from hyperpod_software.words.cluster import Cluster
+
+
+class Outcome(Enum):
+    """How a request that succeeded ended; the ``Outcome`` attribute."""
+
+    PATCHED = "Patched"
+    PATCHED_WITH_SKIPPED_NODES = "PatchedWithSkippedNodes"
+    ALREADY_CURRENT = "AlreadyCurrent"
+    NOTHING_TO_PATCH = "NothingToPatch"
+    ADOPTED = "Adopted"
+    RESTORED = "Restored"
+    LEFT_AS_IS = "LeftAsIs"
+
+
+@dataclass(frozen=True)
+class Finish:
+    """The request is over: answer it."""
+
+    outcome: Outcome | None
+    """``None``: it failed."""
+    reason: str
+    cluster: Cluster | None = None
+    patched_groups: tuple[str, ...] = ()
+    patched_nodes: int = 0
+
+    @property
+    def succeeded(self) -> bool:
+        return self.outcome is not None
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Not over: look again later."""
+
+    reason: str
+    active: frozenset[str] = frozenset()
+    """Patched groups seen being patched in this look, to be remembered."""
+    nodes_done: int | None = None
+    nodes_total: int | None = None
+
+
+@dataclass(frozen=True)
+class Patch:
+    """Call UpdateClusterSoftware for these groups."""
+
+    cluster: Cluster
+    groups: tuple[str, ...]
+    every_group: bool
+    """The whole cluster, as the API does when ``InstanceGroups`` is left out."""
+
+
+@dataclass(frozen=True)
+class CountNodes:
+    """The cluster alone does not tell: read its nodes and ask again."""
+
+    groups: tuple[str, ...]
+
+
+def failed(reason: str, cluster: Cluster | None = None) -> Finish:
+    """A failed end."""
+    return Finish(None, reason, cluster)

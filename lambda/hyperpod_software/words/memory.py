@@ -1,0 +1,48 @@
+"""What a request must remember between looks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+
+
+def digest(text: str, length: int = 10) -> str:
+    """A short stand-in for a name: a hundred 63-character names fit one parameter so."""
+    return sha256(text.encode()).hexdigest()[:length]
+
+
+@dataclass(frozen=True)
+class Call:
+    """The one UpdateClusterSoftware call of a request, written before it is made."""
+
+    at: float
+    """When it was about to be made (epoch seconds)."""
+    before: Mapping[str, str]
+    """Digest of each patched group's name → its ``SoftwareUpdateStatus`` before, or ``""``."""
+    failure_before: str = ""
+    """Digest of the cluster's ``FailureMessage`` before the call, or ``""``."""
+    accepted: bool = False
+    """HyperPod answered the call; ``False`` while nobody knows."""
+
+    def covers(self, group: str) -> bool:
+        """Whether that group is being patched by this call."""
+        return digest(group) in self.before
+
+    def status_before(self, group: str) -> str | None:
+        return self.before.get(digest(group)) or None
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What earlier looks saw."""
+
+    issued: float
+    """When the request was issued: it orders the requests of one resource."""
+    rollback: bool | None = None
+    """Whether the stack was rolling back when the request came; ``None``: not known yet."""
+    active: frozenset[str] = field(default_factory=frozenset[str])
+    """Digests of patched groups that were seen being patched."""
+
+    def saw_active(self, group: str) -> bool:
+        return digest(group) in self.active

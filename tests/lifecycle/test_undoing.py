@@ -1,0 +1,83 @@
+"""Rule 18: what a stack rollback does to a cluster."""
+
+from __future__ import annotations
+
+import pytest
+
+from hyperpod_software.rules.undoing import plan_rollback, softened
+from hyperpod_software.words.cluster import Cluster
+from hyperpod_software.words.decision import Finish, Outcome, Patch, Wait, failed
+from hyperpod_software.words.request import Request
+from hyperpod_software.words.software import Declaration
+from tests.lifecycle.samples import NEW, NOW, OLD, cluster, declared, group, groups, request
+
+GOOD, BAD = declared(ImageId=OLD), declared(ImageId=NEW)
+
+
+def rollback(good: Declaration = GOOD, bad: Declaration = BAD) -> Request:
+    return request(good, bad, rollback=True)
+
+
+def left(asked: Request, seen: Cluster, now: float = NOW) -> str:
+    decision = plan_rollback(asked, seen, now)
+    assert isinstance(decision, Finish), decision
+    assert decision.outcome is Outcome.LEFT_AS_IS
+    return decision.reason
+
+
+def test_rule_18_a_group_proven_on_the_failed_image_goes_back_to_the_pinned_one() -> None:
+    decision = plan_rollback(rollback(), cluster(group(image_id=NEW)), NOW)
+    assert isinstance(decision, Patch)
+    assert decision.groups == ("workers",)
+
+
+@pytest.mark.parametrize("image", [OLD, "default", None])
+def test_rule_18_a_group_not_proven_on_the_failed_image_is_left(image: str | None) -> None:
+    assert "no group is proven" in left(rollback(), cluster(group(image_id=image)))
+
+
+def test_rule_18_there_is_no_going_back_to_an_image_that_is_not_pinned() -> None:
+    asked = rollback(good=declared(ImageId="default"))
+    assert "no group is proven" in left(asked, cluster(group(image_id=NEW)))
+
+
+def test_rule_18_a_group_that_only_the_failed_declaration_listed_is_left() -> None:
+    asked = rollback(bad=declared(ImageId=OLD, InstanceGroups=groups("workers", "login")))
+    left(asked, cluster(group(image_id=OLD), group("login", image_id=OLD)))
+
+
+def test_rule_18_what_is_in_flight_is_waited_for_up_to_the_deadline() -> None:
+    seen = cluster(group(update_status="RollbackInProgress"))
+    assert isinstance(plan_rollback(rollback(), seen, NOW), Wait)
+    assert "until the timeout" in left(rollback(), seen, NOW + 3000)
+
+
+def test_rule_18_patching_back_can_be_turned_off_but_not_the_waiting() -> None:
+    asked = rollback(good=declared(ImageId=OLD, OnRollback="leave"))
+    assert "OnRollback is leave" in left(asked, cluster(group(image_id=NEW)))
+    busy = cluster(group(update_status="InProgress"))
+    assert isinstance(plan_rollback(asked, busy, NOW), Wait)
+
+
+def test_rule_18_a_rollback_of_something_else_touches_and_awaits_nothing() -> None:
+    asked = rollback(bad=declared(ImageId=OLD, Timeout="600"))
+    assert "did not change" in left(asked, cluster(group(update_status="InProgress")))
+
+
+def test_rule_18_a_rollback_to_another_cluster_has_nothing_to_take_back() -> None:
+    asked = rollback(bad=declared(ClusterName="other"))
+    left(asked, cluster(group(image_id=NEW)))
+
+
+def test_rule_18_a_rollback_is_never_answered_with_failed() -> None:
+    end = softened(failed("Cluster ml does not exist."))
+    assert end.succeeded
+    assert end.reason == (
+        "The stack was rolled back, the cluster was not: Cluster ml does not exist."
+    )
+
+
+def test_rule_18_a_patch_back_that_worked_says_so() -> None:
+    end = softened(Finish(Outcome.PATCHED, "Patched 4 nodes.", cluster(), ("workers",), 4))
+    assert end.outcome is Outcome.RESTORED
+    assert end.patched_nodes == 4

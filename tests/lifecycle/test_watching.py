@@ -1,0 +1,246 @@
+"""Rules 8 to 12: when a patch has ended, and how."""
+
+from __future__ import annotations
+
+import pytest
+
+from hyperpod_software.rules.nodes import node_state
+from hyperpod_software.rules.nodes import tally as count
+from hyperpod_software.rules.watching import QUIET, Look, judge
+from hyperpod_software.words.cluster import Cluster, NodeState, NodeTally
+from hyperpod_software.words.decision import CountNodes, Finish, Outcome, Wait
+from hyperpod_software.words.memory import Call, Progress, digest
+from hyperpod_software.words.request import Request
+from hyperpod_software.words.software import Software
+from tests.lifecycle.samples import (
+    NEW,
+    NOW,
+    OLD,
+    call,
+    cluster,
+    declared,
+    group,
+    groups,
+    node,
+    progress,
+    request,
+    tally,
+)
+
+
+def look(
+    seen: Cluster,
+    asked: Request | None = None,
+    made: Call | None = None,
+    sofar: Progress | None = None,
+    now: float = NOW,
+) -> Look:
+    return Look(asked or request(), made or call(), sofar or progress(), seen, now)
+
+
+def end(decision: object, outcome: Outcome | None) -> Finish:
+    assert isinstance(decision, Finish), decision
+    assert decision.outcome is outcome, decision.reason
+    return decision
+
+
+SUCCEEDED = cluster(group(update_status="Succeeded", image_id=NEW))
+ALL_DONE = {"workers": tally(done=4)}
+NONE_DONE = {"workers": tally(skipped=4)}
+
+
+def test_rule_08_success_needs_the_groups_succeeded_and_then_every_node() -> None:
+    asked = look(SUCCEEDED)
+    assert judge(asked, None) == CountNodes(("workers",))
+    done = end(judge(asked, ALL_DONE), Outcome.PATCHED)
+    assert done.reason == f"Patched 4 nodes of workers in cluster ml to {NEW}."
+    assert (done.patched_groups, done.patched_nodes) == (("workers",), 4)
+
+
+def test_rule_08_cluster_status_in_service_proves_nothing() -> None:
+    under_way = cluster(group(update_status="InProgress"), status="InService")
+    waiting = judge(look(under_way), None)
+    assert isinstance(waiting, Wait)
+    assert waiting.active == {digest("workers")}
+
+
+def test_rule_08_a_stale_succeeded_is_no_success() -> None:
+    stale = cluster(group(update_status="Succeeded", image_id="default"))
+    asked = request(declared(ImageId="default"))
+    waiting = judge(look(stale, asked, call(workers="Succeeded")), NONE_DONE)
+    assert isinstance(waiting, Wait)
+
+
+def test_rule_08_succeeded_again_counts_once_the_group_was_seen_being_patched() -> None:
+    again = look(SUCCEEDED, made=call(workers="Succeeded"), sofar=progress("workers"))
+    end(judge(again, ALL_DONE), Outcome.PATCHED)
+
+
+def test_rule_08_succeeded_again_counts_where_the_nodes_times_say_so() -> None:
+    stale = cluster(group(update_status="Succeeded", image_id="default"))
+    asked = request(declared(ImageId="default"))
+    end(judge(look(stale, asked, call(workers="Succeeded")), ALL_DONE), Outcome.PATCHED)
+
+
+def test_rule_08_succeeded_with_another_image_named_is_not_believed() -> None:
+    odd = cluster(group(update_status="Succeeded", image_id=OLD))
+    assert isinstance(judge(look(odd), ALL_DONE), Wait)
+
+
+def test_rule_08_where_the_status_is_absent_the_nodes_times_decide() -> None:
+    bare = cluster(group(status=None, image_id=None))
+    end(judge(look(bare), ALL_DONE), Outcome.PATCHED)
+    assert isinstance(judge(look(bare), NONE_DONE), Wait)
+    some = {"workers": tally(done=1, skipped=3)}
+    assert isinstance(judge(look(bare), some), Wait)
+
+
+def test_rule_08_in_the_older_mode_a_busy_cluster_is_not_finished() -> None:
+    busy = cluster(group(status=None, image_id=None), status="SystemUpdating")
+    assert isinstance(judge(look(busy), ALL_DONE), Wait)
+
+
+def test_rule_08_nodes_on_their_way_or_not_listed_yet_are_waited_for() -> None:
+    for seen in (tally(done=3, unsettled=1), tally(done=3)):
+        waiting = judge(look(SUCCEEDED), {"workers": seen})
+        assert isinstance(waiting, Wait)
+        assert "1 node of workers not ready yet" in waiting.reason
+
+
+def test_rule_08_skipped_nodes_are_counted_and_named_and_fail_the_request() -> None:
+    seen = {"workers": tally(done=2, skipped=1, failed=1, named=("i-1 (skipped)", "i-2 (failed)"))}
+    said = end(judge(look(SUCCEEDED), seen), None).reason
+    assert "of 4 nodes 2 run" in said
+    assert "1 node skipped and 1 node failed: i-1 (skipped) and i-2 (failed)" in said
+
+
+def test_rule_08_skipped_nodes_only_warn_where_that_was_declared() -> None:
+    asked = request(declared(OnSkippedNodes="warn"))
+    seen = {"workers": tally(done=3, skipped=1, named=("i-1 (skipped)",))}
+    done = end(judge(look(SUCCEEDED, asked), seen), Outcome.PATCHED_WITH_SKIPPED_NODES)
+    assert done.patched_nodes == 3
+
+
+def test_rule_08_nodes_that_were_on_the_image_before_are_not_skipped() -> None:
+    covered = cluster(group(update_status="Succeeded", image_id=NEW, target_state_count=4))
+    end(judge(look(covered), {"workers": tally(done=1, skipped=3)}), Outcome.PATCHED)
+
+
+@pytest.mark.parametrize("status", ["Failed", "RollbackComplete"])
+def test_rule_09_a_failed_group_fails_with_the_services_reason_and_counts(status: str) -> None:
+    seen = cluster(group(update_status=status), failure_message="lifecycle script exited 1")
+    said = end(judge(look(seen), ALL_DONE), None).reason
+    assert f"workers ({status}, 4 nodes, now on {OLD})" in said
+    assert said.endswith("HyperPod's own reason: lifecycle script exited 1.")
+
+
+def test_rule_09_where_the_cluster_gives_no_reason_a_failed_node_may() -> None:
+    seen = {"workers": tally(failed=1, named=("i-1 (failed)",), message="no space left")}
+    said = end(judge(look(cluster(group(update_status="Failed"))), seen), None).reason
+    assert "Failed nodes: i-1 (failed). HyperPod's own reason: no space left." in said
+
+
+def test_rule_09_one_failed_group_is_told_once_the_others_rest() -> None:
+    asked = request(declared(InstanceGroups=groups("a", "b")))
+    busy = cluster(group("a", update_status="Failed"), group("b", update_status="InProgress"))
+    assert isinstance(judge(look(busy, asked, call("a", "b")), None), Wait)
+    rest = cluster(group("a", update_status="Failed"),
+                   group("b", update_status="Succeeded", image_id=NEW))  # fmt: skip
+    counts = {"a": tally(skipped=4), "b": tally(done=4)}
+    assert "Patched were: b." in end(judge(look(rest, asked, call("a", "b")), counts), None).reason
+
+
+def test_rule_09_a_stale_failed_is_no_failure_until_it_stays_so() -> None:
+    seen, made = cluster(group(update_status="Failed")), call(workers="Failed")
+    assert isinstance(judge(look(seen, made=made), NONE_DONE), Wait)
+    end(judge(look(seen, made=made, now=NOW + QUIET), NONE_DONE), None)
+
+
+def test_rule_09_in_the_older_mode_a_new_failure_message_fails_the_request() -> None:
+    bare = cluster(group(status=None, image_id=None), failure_message="rolled back")
+    end(judge(look(bare), ALL_DONE), None)
+
+
+def test_rule_09_a_group_that_disappears_fails_the_request() -> None:
+    said = end(judge(look(cluster(group("other"))), None), None).reason
+    assert said == "While being patched, workers disappeared from cluster ml."
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [group(update_status="FailedMaintenance"), group(update_status="Succeeded", status="Odd")],
+)
+def test_rule_10_a_value_nobody_knows_means_not_finished_yet(seen: object) -> None:
+    assert isinstance(judge(look(cluster(seen)), ALL_DONE), Wait)  # type: ignore[arg-type]
+
+
+def test_rule_11_an_accepted_call_that_changes_nothing_ends_as_success() -> None:
+    still = cluster(group(update_status="Succeeded", image_id="default"))
+    asked = request(declared(ImageId="default"))
+    made = call(workers="Succeeded")
+    assert isinstance(judge(look(still, asked, made), NONE_DONE), Wait)
+    later = look(still, asked, made, now=NOW + QUIET)
+    end(judge(later, NONE_DONE), Outcome.ALREADY_CURRENT)
+
+
+def test_rule_11_is_no_success_where_another_image_is_named() -> None:
+    still = cluster(group(update_status=None, image_id=OLD))
+    waiting = judge(look(still, now=NOW + QUIET), NONE_DONE)
+    assert isinstance(waiting, Wait)
+    late = end(judge(look(still, now=NOW + 3000), NONE_DONE), None)
+    assert f"still shows {OLD} and not {NEW}" in late.reason
+
+
+def test_a_call_that_nobody_answered_and_that_shows_nothing_fails_truthfully() -> None:
+    still = cluster(group(update_status=None, image_id=None))
+    lost = call(accepted=False)
+    assert isinstance(judge(look(still, made=lost), NONE_DONE), Wait)
+    said = end(judge(look(still, made=lost, now=NOW + QUIET), NONE_DONE), None).reason
+    assert said.startswith("It is not known whether HyperPod took the call to patch workers")
+
+
+def test_a_call_that_nobody_answered_may_show_in_the_cluster_all_the_same() -> None:
+    end(judge(look(SUCCEEDED, made=call(accepted=False)), ALL_DONE), Outcome.PATCHED)
+
+
+def test_rule_12_at_the_deadline_the_request_fails_with_how_far_it_got() -> None:
+    half = cluster(group(update_status="InProgress", target_state_count=2))
+    said = end(judge(look(half, now=NOW + 3000), None), None).reason
+    assert "The timeout of 3000 seconds passed" in said
+    assert "2 of 4 nodes" in said
+
+
+SINCE = NOW - 60
+
+
+@pytest.mark.parametrize(
+    ("fields", "software", "state"),
+    [
+        ({}, Software(NEW), NodeState.DONE),
+        ({"last_update": NOW - 8000}, Software(NEW), NodeState.SKIPPED),
+        ({"last_update": None}, Software(NEW), NodeState.SKIPPED),
+        ({"last_update": None, "launched": NOW}, Software(NEW), NodeState.DONE),
+        ({"status": "Failure"}, Software(NEW), NodeState.FAILED),
+        ({"status": "Pending"}, Software(NEW), NodeState.UNSETTLED),
+        ({"status": "Unheard"}, Software(NEW), NodeState.UNSETTLED),
+        ({"status": "DeepHealthCheckInProgress"}, Software(NEW), NodeState.DONE),
+        ({"version": "1.2.0"}, Software(version="1.3.0"), NodeState.SKIPPED),
+        ({"version": "1.3.0", "last_update": 1.0}, Software(version="1.3.0"), NodeState.DONE),
+        (
+            {"last_update": 1.0, "image_status": "UpToDate"},
+            Software("default"),
+            NodeState.DONE,
+        ),
+    ],
+)
+def test_where_a_node_stands(fields: dict[str, object], software: Software, state: object) -> None:
+    assert node_state(node(**fields), software, SINCE) is state
+
+
+def test_nodes_are_counted_by_group_and_only_the_first_bad_ones_named() -> None:
+    nodes = [node("a", n, last_update=1.0) for n in range(9)] + [node("b"), node("other")]
+    counts = count(nodes, {"a": Software(NEW), "b": Software(NEW)}, SINCE)
+    assert counts["a"].skipped == 9
+    assert len(counts["a"].named) == 5
+    assert counts["b"] == NodeTally(done=1)
+    assert set(counts) == {"a", "b"}
