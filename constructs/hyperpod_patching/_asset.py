@@ -1,0 +1,134 @@
+"""The function's code, gathered from where this library is installed: no Docker, no registry.
+
+One zip, the same to the byte for the same inputs: sorted, without times, compiled files or
+anything of the machine it was made on.
+"""
+
+from __future__ import annotations
+
+import atexit
+import hashlib
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+HANDLER: Final = "hyperpod_software.handler.handler"
+"""The function's entry point inside the asset."""
+
+_HANDLER_PACKAGE: Final = "hyperpod_software"
+
+SERVICES: Final = ("cloudformation", "ec2", "events", "sagemaker", "ssm")
+"""The services the handler calls: the asset carries the SDK's data for these and no other."""
+
+# What botocore reads to make a client and to call it, per service and for all of them.
+_SERVICE_DATA: Final = ("service-2", "service-2.sdk-extras", "endpoint-rule-set-1")
+_COMMON_DATA: Final = ("_retry", "endpoints", "partitions", "sdk-default-configuration")
+
+# What the handler imports, and what that imports.
+_PACKAGES: Final = (
+    "boto3",
+    "botocore",
+    "crhelper",
+    "dateutil",
+    "jmespath",
+    "s3transfer",
+    "six",
+    "urllib3",
+)
+_SUFFIXES: Final = frozenset({".py", ".pem"})
+_EARLIEST: Final = (1980, 1, 1, 0, 0, 0)
+
+
+@dataclass(frozen=True)
+class HandlerAsset:
+    """A zip file and the digest of what is in it."""
+
+    path: Path
+    digest: str
+
+
+def handler_directory() -> Path:
+    """The handler's package: data of the wheel, or the neighbouring source root of a checkout."""
+    here = Path(__file__).resolve().parent
+    candidates = (
+        here / "_lambda" / _HANDLER_PACKAGE,
+        here.parents[1] / "lambda" / _HANDLER_PACKAGE,
+    )
+    for candidate in candidates:
+        if candidate.is_dir():
+            return candidate
+    raise FileNotFoundError(
+        "the code of the function is not here: " + " or ".join(str(path) for path in candidates)
+    )
+
+
+@cache
+def handler_asset(handler: Path) -> HandlerAsset:
+    """The asset for the handler in this directory, made once in a process."""
+    files = dict(sorted(_files(handler)))
+    digest = hashlib.sha256()
+    directory = Path(tempfile.mkdtemp(prefix="hyperpod-patching-"))
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    path = directory / "handler.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, file in files.items():
+            content = file.read_bytes()
+            digest.update(f"{name}\0{len(content)}\0".encode())
+            digest.update(content)
+            entry = zipfile.ZipInfo(name, _EARLIEST)
+            entry.create_system = 3  # Unix, whatever this machine is, so that …
+            entry.external_attr = 0o100644 << 16  # … these are the files' permissions.
+            archive.writestr(entry, content, _compression(file), compresslevel=9)
+    return HandlerAsset(path, digest.hexdigest())
+
+
+def _compression(file: Path) -> int:
+    return zipfile.ZIP_STORED if file.suffix == ".gz" else zipfile.ZIP_DEFLATED
+
+
+def _files(handler: Path) -> Iterator[tuple[str, Path]]:
+    """Names in the asset and the files that go there."""
+    yield from _modules(handler, handler.name)
+    for package in _PACKAGES:
+        place = _installed(package)
+        if place.is_file():
+            yield place.name, place
+        else:
+            yield from _modules(place, package)
+    yield from _sdk_data(_installed("botocore") / "data")
+
+
+def _installed(package: str) -> Path:
+    """Where a package is installed, without importing it."""
+    spec = find_spec(package)
+    place = Path(spec.origin) if spec and spec.origin else None
+    if place is None or not place.is_file():
+        raise ModuleNotFoundError(
+            f"the function needs {package}, which must be installed as files beside this library; "
+            "install cdk-hyperpod-patching with its dependencies"
+        )
+    return place.parent if spec and spec.submodule_search_locations else place
+
+
+def _modules(directory: Path, name: str) -> Iterator[tuple[str, Path]]:
+    for file in directory.rglob("*"):
+        if file.suffix in _SUFFIXES and file.is_file():
+            yield f"{name}/{file.relative_to(directory).as_posix()}", file
+
+
+def _sdk_data(data: Path) -> Iterator[tuple[str, Path]]:
+    """The SDK's descriptions of the services called, each in its newest version."""
+    directories: list[tuple[Path, tuple[str, ...]]] = [(data, _COMMON_DATA)]
+    for service in SERVICES:
+        newest = max(version.parent for version in (data / service).glob("*/service-2.json*"))
+        directories.append((newest, _SERVICE_DATA))
+    for directory, wanted in directories:
+        for file in directory.iterdir():
+            if file.name.removesuffix(".gz").removesuffix(".json") in wanted:
+                yield f"botocore/data/{file.relative_to(data).as_posix()}", file

@@ -1,0 +1,167 @@
+"""Which software: the images a group can be declared to run."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Final
+
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_ssm as ssm
+from constructs import Construct
+
+from ._validation import (
+    PropertyError,
+    check_ami,
+    check_parameter_name,
+    check_revision,
+    check_version,
+)
+
+# Names that begin so are AWS's own; what HyperPod publishes there is public.
+_AWS_PARAMETERS: Final = "/aws/"
+
+# To a strict type checker a Key is no IKey: jsii calls some parameters by different names.
+_AnyKey = kms.IKey | kms.Key
+
+
+@dataclass(frozen=True, kw_only=True)
+class SoftwareImageConfig:
+    """An image as the custom resource's properties and the function's permissions need it."""
+
+    image_id: str | None = None
+    """The API's ``ImageId``: ``default`` or an AMI id."""
+
+    release_version: str | None = None
+    """The API's ``ImageReleaseVersion``."""
+
+    revision: str | None = None
+    """What tells this declaration of the same image from an earlier one."""
+
+    custom: bool = False
+    """Whether it is an AMI of this account, to be checked and shared by the function."""
+
+    encryption_key: _AnyKey | None = None
+    """The key a custom AMI's snapshot is encrypted with."""
+
+
+class SoftwareImage(ABC):
+    """The software a cluster's instance groups are declared to run."""
+
+    @staticmethod
+    def latest(*, revision: str | None = None) -> SoftwareImage:
+        """The newest image HyperPod has for the cluster (``ImageId: default``).
+
+        What is newest changes without this declaration changing, so a later deployment of the
+        same text patches nothing. Change ``revision`` to patch to the newest image once more.
+
+        :param revision: free text such as ``"2026-11"``: 1 to 64 printable ASCII characters.
+            Never sent to SageMaker. Default: no revision.
+        :raises PropertyError: for a revision that is empty, too long or not printable.
+        """
+        checked = None if revision is None else check_revision(revision)
+        return _Known(SoftwareImageConfig(image_id="default", revision=checked))
+
+    @staticmethod
+    def public_ami(image_id: str) -> SoftwareImage:
+        """A public HyperPod AMI, named by its id.
+
+        On Slurm, HyperPod does not support going from its default image to a named AMI.
+
+        :param image_id: ``ami-`` and 8 to 17 hexadecimal digits (or a token).
+        :raises PropertyError: for anything else.
+        """
+        return _Known(SoftwareImageConfig(image_id=check_ami(image_id)))
+
+    @staticmethod
+    def custom_ami(image_id: str, *, encryption_key: _AnyKey | None = None) -> SoftwareImage:
+        """An AMI of this account, built on a HyperPod AMI.
+
+        Before any node is touched the AMI is looked at: it must exist, be available, belong to
+        this account and have one snapshot volume, unencrypted unless ``encryption_key`` is given.
+
+        :param image_id: ``ami-`` and 8 to 17 hexadecimal digits (or a token).
+        :param encryption_key: the KMS key the AMI's snapshot is encrypted with. AWS documents
+            encrypted AMIs in one place and excludes them in another, so declaring a key brings a
+            warning at synthesis. The function's role may then describe the key and create
+            grants for AWS services; the key's own policy must let the account's IAM policies
+            do so. Default: the AMI is not encrypted.
+        :raises PropertyError: for a malformed id.
+        """
+        return _Known(
+            SoftwareImageConfig(
+                image_id=check_ami(image_id),
+                custom=True,
+                encryption_key=_check_key(encryption_key),
+            )
+        )
+
+    @staticmethod
+    def release(version: str) -> SoftwareImage:
+        """A release of the HyperPod-managed AMI (``ImageReleaseVersion`` on each group).
+
+        Naming an older release rolls back to it. AWS documents release versions for
+        EKS-orchestrated clusters created since 2026-01-01.
+
+        :param version: ``MAJOR.MINOR.PATCH``, at most 64 characters (or a token).
+        :raises PropertyError: for anything else.
+        """
+        return _Known(SoftwareImageConfig(release_version=check_version(version)))
+
+    @staticmethod
+    def from_ssm_parameter(
+        parameter_name: str, *, encryption_key: _AnyKey | None = None
+    ) -> SoftwareImage:
+        """The AMI whose id an SSM parameter holds when the stack is deployed.
+
+        CloudFormation reads the parameter at each deployment, so a deployment after the
+        parameter changed patches the groups, even if nothing else changed. A name under
+        ``/aws/`` holds a public HyperPod AMI, such as
+        ``/aws/service/sagemaker-hyperpod/ami/x86_64/slurm-ubuntu-22.04/latest/ami-id``; any
+        other name a custom AMI of this account, checked as by :meth:`custom_ami`.
+
+        :param parameter_name: the name, known at synthesis, without a version.
+        :param encryption_key: as for :meth:`custom_ami`; refused for a name under ``/aws/``.
+        :raises PropertyError: for a malformed name, or a key for a public AMI.
+        """
+        name = check_parameter_name(parameter_name)
+        if encryption_key is not None and name.startswith(_AWS_PARAMETERS):
+            raise PropertyError(
+                "encryption_key",
+                encryption_key,
+                "left out for a parameter under /aws/, which holds a public AMI",
+            )
+        return _Parameter(name, _check_key(encryption_key))
+
+    @abstractmethod
+    def bind(self, scope: Construct) -> SoftwareImageConfig:
+        """What this image means in the stack of ``scope``; called by ``ClusterSoftware``."""
+
+
+@dataclass(frozen=True)
+class _Known(SoftwareImage):
+    """An image that means the same in every stack."""
+
+    config: SoftwareImageConfig
+
+    def bind(self, scope: Construct) -> SoftwareImageConfig:  # noqa: ARG002 - SoftwareImage's
+        return self.config
+
+
+@dataclass(frozen=True)
+class _Parameter(SoftwareImage):
+    name: str
+    encryption_key: _AnyKey | None
+
+    def bind(self, scope: Construct) -> SoftwareImageConfig:
+        return SoftwareImageConfig(
+            image_id=ssm.StringParameter.value_for_string_parameter(scope, self.name),
+            custom=not self.name.startswith(_AWS_PARAMETERS),
+            encryption_key=self.encryption_key,
+        )
+
+
+def _check_key(key: _AnyKey | None) -> _AnyKey | None:
+    if key is not None and not hasattr(key, "key_arn"):
+        raise PropertyError("encryption_key", key, "a KMS key, such as Key.from_key_arn(…)")
+    return key

@@ -1,0 +1,254 @@
+"""The one function of a stack that patches for all its ``ClusterSoftware``."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any, Final, cast
+
+from aws_cdk import Acknowledgment, Aws, Duration, RemovalPolicy, Stack, Validations
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from ._asset import HANDLER, handler_asset, handler_directory
+from ._cluster import Cluster, identity
+from ._image import SoftwareImageConfig
+from ._validation import unresolved
+
+_ID: Final = "HyperPodSoftwareProvider"
+# jsii keeps only weak references to constructs written in Python, so what a provider remembers
+# would be lost with it. A stack that is a key here stays the same object for jsii as well.
+_PROVIDERS: Final[dict[Stack, Provider]] = {}
+
+
+class Provider(Construct):
+    """Function, role, log group and permission; nothing of it depends on what is declared."""
+
+    @staticmethod
+    def of(stack: Stack) -> Provider:
+        """The stack's provider, made on first use."""
+        if stack not in _PROVIDERS:
+            _PROVIDERS[stack] = Provider(stack)
+        return _PROVIDERS[stack]
+
+    def __init__(self, stack: Stack) -> None:
+        super().__init__(stack, _ID)
+        self._stack = stack
+        self._claims: list[_Claim] = []
+        self._acknowledged: set[str] = set()
+        prefix = _prefix(self, stack)
+        rules = stack.format_arn(service="events", resource="rule", resource_name=f"{prefix}-*")
+        log_group = logs.LogGroup(
+            self,
+            "LogGroup",
+            # The audit trail, and where the reason of a failure points to: it must outlive a
+            # create that is rolled back, and the stack.
+            removal_policy=RemovalPolicy.RETAIN,
+            retention=logs.RetentionDays.ONE_YEAR,
+        )
+        role = iam.Role(
+            self,
+            "Role",
+            # jsii calls the parameters of a class and of its interface by different names.
+            assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),  # pyright: ignore[reportArgumentType]
+            description="Patches the software of SageMaker HyperPod clusters",
+        )
+        self._policy = iam.Policy(
+            self,
+            "Policy",
+            roles=[role],  # pyright: ignore[reportArgumentType]
+        )
+        # The ARN as CloudFormation gives it: with ":*", for the streams in the group.
+        self._allow(["logs:CreateLogStream", "logs:PutLogEvents"], log_group.log_group_arn)
+        self._allow(
+            ["events:PutRule", "events:PutTargets", "events:RemoveTargets", "events:DeleteRule"],
+            rules,
+            wildcard="Every request polls with a rule of its own; the prefix is this stack's.",
+        )
+        self._allow(
+            ["ssm:PutParameter", "ssm:GetParametersByPath", "ssm:DeleteParameters"],
+            stack.format_arn(service="ssm", resource="parameter", resource_name=f"{prefix}/*"),
+            wildcard="Every request has parameters of its own; the prefix is this stack's.",
+        )
+        self._allow(
+            ["cloudformation:DescribeStacks", "cloudformation:DescribeStackEvents"],
+            Aws.STACK_ID,
+        )
+        self.function = lambda_.Function(
+            self,
+            "Function",
+            description="Patches the software of SageMaker HyperPod clusters",
+            code=_code(),
+            handler=HANDLER,
+            runtime=lambda_.Runtime.PYTHON_3_14,
+            architecture=lambda_.Architecture.ARM_64,
+            memory_size=256,
+            timeout=Duration.minutes(3),
+            role=role,  # pyright: ignore[reportArgumentType]
+            log_group=log_group,
+            environment={"HYPERPOD_SOFTWARE_PREFIX": prefix},
+        )
+        self._permission = lambda_.CfnPermission(
+            self,
+            "Permission",
+            action="lambda:InvokeFunction",
+            function_name=self.function.function_arn,
+            principal="events.amazonaws.com",
+            source_arn=rules,
+        )
+
+    def claim(self, claimant: Construct, cluster: Cluster, groups: tuple[str, ...] | None) -> None:
+        """Take the groups (``None``: all of them) of a cluster for a construct.
+
+        :raises ValueError: when another construct of the stack has taken one of them.
+        """
+        claim = _Claim(
+            claimant.node.path,
+            cluster,
+            None if groups is None else {self._name(group): group for group in groups},
+        )
+        for earlier in self._claims:
+            claim.check_against(earlier)
+        self._claims.append(claim)
+
+    def _name(self, group: str) -> str:
+        return identity(self._stack.resolve(group)) if unresolved(group) else group
+
+    def grant(
+        self,
+        cluster: Cluster,
+        tags: Mapping[str, str] | None,
+        image: SoftwareImageConfig,
+    ) -> None:
+        """Let the function do what one ``ClusterSoftware`` asks of it, and no more."""
+        self._allow(
+            [
+                "sagemaker:DescribeCluster",
+                "sagemaker:ListClusterNodes",
+                "sagemaker:UpdateClusterSoftware",
+            ],
+            cluster.arn or self._arn("sagemaker", "cluster"),
+            conditions={
+                "StringEquals": {f"aws:ResourceTag/{key}": value for key, value in tags.items()}
+            }
+            if tags
+            else None,
+            wildcard="A cluster's ARN holds an id that is not known from its name; give the ARN, "
+            "or cluster_tags.",
+        )
+        if image.custom:
+            self._grant_images()
+        if image.encryption_key is not None:
+            key = image.encryption_key.key_arn
+            self._allow(["kms:DescribeKey"], key)
+            self._allow(
+                ["kms:CreateGrant"], key, conditions={"Bool": {"kms:GrantIsForAWSResource": True}}
+            )
+
+    def _grant_images(self) -> None:
+        """Let HyperPod's call look at custom AMIs and share them.
+
+        Not narrowed to the AMI declared: another image would then be another policy, and a diff
+        between two images is to show the image alone. Only an AMI's owner can share it anyway.
+        """
+        self._allow(
+            ["ec2:DescribeImages", "ec2:DescribeSnapshots"],
+            "*",
+            wildcard="These actions know no resources.",
+        )
+        for action, resource in (
+            ("ec2:ModifyImageAttribute", "image"),
+            ("ec2:ModifySnapshotAttribute", "snapshot"),
+        ):
+            self._allow(
+                [action],
+                self._arn("ec2", resource, account=""),
+                wildcard="Which AMI comes next, and its snapshot, is not known beforehand; EC2 "
+                "lets an account share none but its own.",
+            )
+
+    def _arn(self, service: str, resource: str, account: str | None = None) -> str:
+        return self._stack.format_arn(
+            service=service, resource=resource, resource_name="*", account=account
+        )
+
+    def _allow(
+        self,
+        actions: list[str],
+        resource: str,
+        *,
+        conditions: Mapping[str, object] | None = None,
+        wildcard: str | None = None,
+    ) -> None:
+        """Add a permission; ``wildcard`` tells cdk-nag why the resource may end in one."""
+        self._policy.add_statements(
+            iam.PolicyStatement(actions=actions, resources=[resource], conditions=conditions)
+        )
+        if wildcard is None or not resource.endswith("*") or resource in self._acknowledged:
+            return
+        self._acknowledged.add(resource)
+        Validations.of(self._policy).acknowledge(
+            Acknowledgment(
+                id="AwsSolutions::AwsSolutions-IAM5[Resource::"
+                f"{_as_shown(self._stack.resolve(resource))}]",
+                reason=wildcard,
+            )
+        )
+
+    def ready_before(self, resource: Construct) -> None:
+        """Let a resource wait until the function may do its work and be called back."""
+        resource.node.add_dependency(self._policy, self._permission)
+
+
+class _Claim:
+    """What one construct declares the software of."""
+
+    def __init__(self, path: str, cluster: Cluster, groups: dict[str, str] | None) -> None:
+        self._path = path
+        self._cluster = cluster
+        self._groups = groups
+
+    def check_against(self, earlier: _Claim) -> None:
+        if not self._cluster.identities & earlier._cluster.identities:
+            return
+        if self._groups is None or earlier._groups is None:
+            what = "one of them every instance group"
+        elif both := [shown for key, shown in self._groups.items() if key in earlier._groups]:
+            what = "both the instance group" + ("s " if len(both) > 1 else " ") + ", ".join(both)
+        else:
+            return
+        raise ValueError(
+            f"{earlier._path} and {self._path} declare software of the same cluster, "
+            f"{self._cluster.label}, {what}; an instance group can have one declaration only"
+        )
+
+
+def _as_shown(resolved: Any) -> str:
+    """An ARN as cdk-nag writes it: with the names of what only CloudFormation knows."""
+    match resolved:
+        case {"Fn::Join": ["", [*parts]]}:
+            return "".join(_as_shown(part) for part in cast("list[object]", parts))
+        case {"Ref": str(name)}:
+            return f"<{name}>"
+        case _:
+            return str(resolved)
+
+
+def _code() -> lambda_.Code:
+    asset = handler_asset(handler_directory())
+    return lambda_.Code.from_asset(str(asset.path), asset_hash=asset.digest)
+
+
+def _prefix(provider: Construct, stack: Stack) -> str:
+    """The beginning of every name the function makes up: no other stack's, the same at each synth.
+
+    Rules and parameters are names in an account's region, and so is a stack; a nested stack's own
+    name is known only to CloudFormation, hence the outermost one's.
+    """
+    outermost = stack
+    while outermost.nested_stack_parent is not None:
+        outermost = outermost.nested_stack_parent
+    unique = f"{outermost.stack_name}\0{provider.node.path}"
+    return f"HyperPodSoftware-{hashlib.sha256(unique.encode()).hexdigest()[:8]}"

@@ -1,0 +1,159 @@
+"""How the nodes are replaced: the API's ``DeploymentConfig``, in CDK's types."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from aws_cdk import Duration
+from aws_cdk import aws_cloudwatch as cloudwatch
+
+from ._validation import PropertyError, check_alarm_name, check_integer
+
+_WAIT_MAX_SECONDS: Final = 3600
+_ALARMS_MAX: Final = 10
+
+
+@dataclass(frozen=True)
+class BatchSize:
+    """How many nodes are replaced at the same time.
+
+    Made with :meth:`count` or :meth:`percent`.
+    """
+
+    type: str
+    """The API's ``Type``: ``INSTANCE_COUNT`` or ``CAPACITY_PERCENTAGE``."""
+
+    value: float
+    """The API's ``Value``: a number of nodes, or a percentage."""
+
+    def __post_init__(self) -> None:
+        """Refuse what the API would refuse, however the object was made."""
+        match self.type:
+            case "INSTANCE_COUNT":
+                check_integer("BatchSize.count", self.value)
+            case "CAPACITY_PERCENTAGE":
+                check_integer("BatchSize.percent", self.value, 100)
+            case _:
+                raise PropertyError(
+                    "BatchSize.type", self.type, "INSTANCE_COUNT or CAPACITY_PERCENTAGE"
+                )
+
+    @staticmethod
+    def count(nodes: float) -> BatchSize:
+        """At most this many nodes at a time.
+
+        :param nodes: a whole number of at least 1 (or a number token).
+        :raises PropertyError: for anything else.
+        """
+        return BatchSize("INSTANCE_COUNT", nodes)
+
+    @staticmethod
+    def percent(percentage: float) -> BatchSize:
+        """At most this share of the nodes at a time.
+
+        AWS does not document how the service rounds a percentage to nodes.
+
+        :param percentage: a whole number from 1 to 100 (or a number token). The API bounds only
+            the minimum; a percentage above 100 is refused here because it can only be a mistake.
+        :raises PropertyError: for anything else.
+        """
+        return BatchSize("CAPACITY_PERCENTAGE", percentage)
+
+    def render(self) -> dict[str, Any]:
+        """The API's ``CapacitySizeConfig``."""
+        return {"Type": self.type, "Value": self.value}
+
+
+@dataclass(frozen=True, kw_only=True)
+class RollingUpdate:
+    """Replace the nodes batch by batch, and roll back when something goes wrong.
+
+    At least one property must be given. A change of a rolling update alone never patches a node:
+    it says how the next change of the image is rolled out.
+
+    :raises PropertyError: when nothing is given, when ``rollback_max_batch_size`` stands without
+        ``max_batch_size`` (the API requires the latter), and for values out of bounds.
+    """
+
+    max_batch_size: BatchSize | None = None
+    """How many nodes are replaced at the same time. Default: all nodes of the groups at once."""
+
+    rollback_max_batch_size: BatchSize | None = None
+    """How many nodes are put back at the same time when the service rolls back. Needs
+    ``max_batch_size``. Default: the service decides."""
+
+    wait_interval: Duration | None = None
+    """How long the service waits after each batch, and watches the alarms, before it goes on:
+    whole seconds, up to an hour. Default: it does not wait, so alarms have little time to ring."""
+
+    rollback_alarms: Sequence[cloudwatch.IAlarm] | None = None
+    """1 to 10 alarms; when one is in ALARM, the service rolls the update back. The cluster's
+    execution role needs ``cloudwatch:DescribeAlarms``. Default: no alarm is watched."""
+
+    def __post_init__(self) -> None:
+        """Refuse half-specified and impossible policies where they are written."""
+        for name in ("max_batch_size", "rollback_max_batch_size"):
+            size: object = getattr(self, name)
+            if size is not None and not isinstance(size, BatchSize):
+                raise PropertyError(name, size, "BatchSize.count(…) or BatchSize.percent(…)")
+        if self.rollback_max_batch_size is not None and self.max_batch_size is None:
+            raise PropertyError("max_batch_size", None, "given with rollback_max_batch_size")
+        if self.wait_interval is not None:
+            _check_wait(self.wait_interval)
+        if self.rollback_alarms is not None:
+            # Kept as a tuple, so that the value stays what was checked.
+            object.__setattr__(self, "rollback_alarms", _check_alarms(self.rollback_alarms))
+        if all(
+            value is None
+            for value in (self.max_batch_size, self.wait_interval, self.rollback_alarms)
+        ):
+            raise PropertyError(
+                "rolling_update",
+                None,
+                "at least one of max_batch_size, wait_interval and rollback_alarms "
+                "(or left out altogether)",
+            )
+
+    def render(self) -> dict[str, Any]:
+        """The API's ``DeploymentConfiguration``."""
+        config: dict[str, Any] = {}
+        if self.max_batch_size is not None:
+            policy = {"MaximumBatchSize": self.max_batch_size.render()}
+            if self.rollback_max_batch_size is not None:
+                policy["RollbackMaximumBatchSize"] = self.rollback_max_batch_size.render()
+            config["RollingUpdatePolicy"] = policy
+        if self.wait_interval is not None:
+            config["WaitIntervalInSeconds"] = self.wait_interval.to_seconds()
+        if self.rollback_alarms is not None:
+            config["AutoRollbackConfiguration"] = [
+                {"AlarmName": alarm.alarm_name} for alarm in self.rollback_alarms
+            ]
+        return config
+
+
+def _check_wait(value: object) -> None:
+    if not isinstance(value, Duration):
+        raise PropertyError("wait_interval", value, "a Duration")
+    if value.is_unresolved():
+        return
+    seconds = value.to_seconds(integral=False)
+    if seconds != int(seconds) or not 0 <= seconds <= _WAIT_MAX_SECONDS:
+        raise PropertyError(
+            "wait_interval", f"{seconds:g} seconds", f"whole seconds from 0 to {_WAIT_MAX_SECONDS}"
+        )
+
+
+def _check_alarms(value: object) -> tuple[cloudwatch.IAlarm, ...]:
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        raise PropertyError("rollback_alarms", value, "a list of alarms")
+    alarms: Sequence[cloudwatch.IAlarm] = value  # pyright: ignore[reportUnknownVariableType]
+    if not 1 <= len(alarms) <= _ALARMS_MAX:
+        raise PropertyError("rollback_alarms", f"{len(alarms)} alarms", "1 to 10 alarms")
+    for index, alarm in enumerate(alarms):
+        name = f"rollback_alarms[{index}]"
+        if not hasattr(alarm, "alarm_name"):
+            raise PropertyError(name, alarm, "a CloudWatch alarm, such as Alarm.from_alarm_name(…)")
+        check_alarm_name(name, alarm.alarm_name)
+    return tuple(alarms)

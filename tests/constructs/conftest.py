@@ -1,0 +1,45 @@
+"""Stacks to declare things in, and what became of them in the template."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from aws_cdk import App, Stack
+
+from tests.constructs.templates import SOFTWARE, Template, only
+
+
+@pytest.fixture
+def app(tmp_path) -> App:
+    return App(outdir=str(tmp_path / "cdk.out"), stack_traces=False)
+
+
+@pytest.fixture
+def stack(app: App) -> Stack:
+    return Stack(app, "Training")
+
+
+@pytest.fixture
+def synthesize(app: App) -> Callable[[Stack], Template]:
+    """The template of a stack, as CloudFormation gets it."""
+
+    def synthesized(stack: Stack) -> Template:
+        return app.synth().get_stack_by_name(stack.stack_name).template
+
+    return synthesized
+
+
+@pytest.fixture
+def declared(stack, synthesize) -> Callable[[], Template]:
+    """The properties of the only custom resource of the stack."""
+
+    def properties() -> Template:
+        resource = only(synthesize(stack), SOFTWARE)
+        return {
+            name: value
+            for name, value in resource["Properties"].items()
+            if name not in {"ServiceToken", "ServiceTimeout", "Timeout"}
+        }
+
+    return properties

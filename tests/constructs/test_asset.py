@@ -1,0 +1,187 @@
+"""The function's code: all it imports, the SDK's data for what it calls, and nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from hyperpod_patching import _asset
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def asset():
+    return _asset.handler_asset(_asset.handler_directory())
+
+
+@pytest.fixture(scope="module")
+def unpacked(asset, tmp_path_factory):
+    directory = tmp_path_factory.mktemp("asset")
+    with zipfile.ZipFile(asset.path) as archive:
+        archive.extractall(directory)
+    return directory
+
+
+@pytest.fixture
+def another(tmp_path):
+    """A copy of the handler's code, to be changed."""
+    copy = tmp_path / "hyperpod_software"
+    shutil.copytree(_asset.handler_directory(), copy)
+    return copy
+
+
+def names_in(asset):
+    with zipfile.ZipFile(asset.path) as archive:
+        return archive.namelist()
+
+
+def test_it_holds_the_handler_and_all_that_the_handler_imports(asset):
+    top = {name.partition("/")[0] for name in names_in(asset)}
+    assert top == {
+        "boto3",
+        "botocore",
+        "crhelper",
+        "dateutil",
+        "hyperpod_software",
+        "jmespath",
+        "s3transfer",
+        "six.py",
+        "urllib3",
+    }
+    ours = {name for name in names_in(asset) if name.startswith("hyperpod_software/")}
+    source = ROOT / "lambda"
+    assert ours == {
+        file.relative_to(source).as_posix() for file in source.rglob("hyperpod_software/**/*.py")
+    }
+
+
+def test_it_holds_the_sdk_data_of_the_services_called_and_no_other(asset):
+    data = {
+        name.removeprefix("botocore/data/")
+        for name in names_in(asset)
+        if name.startswith("botocore/data/")
+    }
+    services = {name.partition("/")[0] for name in data if "/" in name}
+    assert services == set(_asset.SERVICES)
+    assert {name for name in data if "/" not in name} == {
+        "_retry.json",
+        "endpoints.json",
+        "partitions.json",
+        "sdk-default-configuration.json",
+    }
+    assert len(data) == 4 + 2 * len(_asset.SERVICES)
+
+
+def test_the_services_are_those_the_handler_calls():
+    called = set()
+    for file in (ROOT / "lambda").rglob("*.py"):
+        called |= set(re.findall(r"\bclient\(\s*\"([a-z0-9-]+)\"", file.read_text()))
+    assert called == set(_asset.SERVICES)
+
+
+def test_it_holds_nothing_of_this_machine(asset):
+    with zipfile.ZipFile(asset.path) as archive:
+        entries = archive.infolist()
+    assert {entry.date_time for entry in entries} == {(1980, 1, 1, 0, 0, 0)}
+    assert {entry.external_attr >> 16 for entry in entries} == {0o100644}
+    names = [entry.filename for entry in entries]
+    assert names == sorted(names)
+    assert not [name for name in names if "__pycache__" in name or "dist-info" in name]
+    assert {Path(name).suffix for name in names} == {".py", ".pem", ".json", ".gz"}
+
+
+def test_it_stays_small(asset):
+    assert asset.path.stat().st_size < 2_500_000
+
+
+def test_it_is_the_same_to_the_byte_each_time(asset, another):
+    again = _asset.handler_asset(another)
+    assert again.path != asset.path
+    assert again.digest == asset.digest
+    assert again.path.read_bytes() == asset.path.read_bytes()
+
+
+def test_it_is_the_same_whenever_and_wherever_it_is_made(asset, tmp_path):
+    # Another process, other hashes of strings, another working directory, another umask.
+    program = (
+        "import hashlib, os; os.umask(0o077)\n"
+        "from hyperpod_patching import _asset\n"
+        "made = _asset.handler_asset(_asset.handler_directory())\n"
+        "print(made.digest, hashlib.sha256(made.path.read_bytes()).hexdigest())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT / "constructs"), "PYTHONHASHSEED": "7", **path()},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    here = hashlib.sha256(asset.path.read_bytes()).hexdigest()
+    assert done.stdout.split() == [asset.digest, here]
+
+
+def test_other_code_or_another_file_is_another_asset(asset, another):
+    (another / "handler.py").write_text("handler = print\n")
+    changed = _asset.handler_asset(another)
+    assert changed.digest != asset.digest
+
+
+def test_compiled_files_and_caches_do_not_change_it(asset, another):
+    cache = another / "__pycache__"
+    cache.mkdir(exist_ok=True)
+    (cache / "handler.cpython-311.pyc").write_bytes(b"\0")
+    (another / ".DS_Store").write_bytes(b"\0")
+    assert _asset.handler_asset(another).digest == asset.digest
+
+
+def test_a_package_that_is_not_installed_is_named(monkeypatch, another):
+    monkeypatch.setattr(_asset, "_PACKAGES", ("crhelper_of_nobody",))
+    with pytest.raises(ModuleNotFoundError, match="the function needs crhelper_of_nobody"):
+        _asset.handler_asset(another)
+
+
+def test_the_handler_runs_from_it_alone(unpacked):
+    # -I and -S: neither this environment's packages nor the working directory can be imported.
+    program = f"""
+import json, sys
+sys.path.append({str(unpacked)!r})
+from hyperpod_software.handler import handler
+from hyperpod_software.edges.aws import client
+for service in {_asset.SERVICES!r}:
+    client(service)
+import botocore.exceptions
+outside = [
+    name for name, module in sys.modules.items()
+    if "site-packages" in (getattr(module, "__file__", None) or "")
+]
+print(json.dumps([callable(handler), outside]))
+"""
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", program],
+        env={
+            "AWS_REGION": "us-east-1",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "HYPERPOD_SOFTWARE_PREFIX": "HyperPodSoftware-00000000",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stderr == ""
+    assert json.loads(done.stdout) == [True, []]
+
+
+def path():
+    import os  # noqa: PLC0415
+
+    return {"PATH": os.environ["PATH"]}

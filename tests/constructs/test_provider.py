@@ -1,0 +1,256 @@
+"""One function patches for a whole stack, and may do what is declared and no more."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from aws_cdk import App, NestedStack, Stack
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_sagemaker as sagemaker
+
+from hyperpod_patching import ClusterSoftware, SoftwareImage
+from tests.constructs.templates import SOFTWARE, flat, of_type, only, statements
+
+AMI = "ami-0123456789abcdef0"
+ARN = "arn:aws:sagemaker:us-east-1:123456789012:cluster/abcdef012345"
+KEY = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+HERE = "<AWS::Region>:<AWS::AccountId>"
+
+
+def software(stack, name="Software", *, cluster="ml", image=None, groups=None, **properties):
+    return ClusterSoftware(
+        stack,
+        name,
+        cluster=cluster,
+        image=image or SoftwareImage.latest(),
+        instance_groups=groups or [name],
+        **properties,
+    )
+
+
+def prefix_of(template):
+    function = only(template, "AWS::Lambda::Function")["Properties"]
+    return function["Environment"]["Variables"]["HYPERPOD_SOFTWARE_PREFIX"]
+
+
+def test_every_declaration_of_a_stack_shares_one_function(stack, synthesize):
+    for name in ("workers", "login", "controller"):
+        software(stack, name)
+    template = synthesize(stack)
+    assert len(of_type(template, SOFTWARE)) == 3
+    for kind in (
+        "AWS::Lambda::Function",
+        "AWS::Lambda::Permission",
+        "AWS::Logs::LogGroup",
+        "AWS::IAM::Role",
+        "AWS::IAM::Policy",
+    ):
+        assert len(of_type(template, kind)) == 1
+
+
+def test_the_function_is_as_declared(stack, synthesize):
+    software(stack)
+    function = only(synthesize(stack), "AWS::Lambda::Function")["Properties"]
+    del function["Code"], function["Role"], function["LoggingConfig"], function["Environment"]
+    assert function == {
+        "Architectures": ["arm64"],
+        "Description": "Patches the software of SageMaker HyperPod clusters",
+        "Handler": "hyperpod_software.handler.handler",
+        "MemorySize": 256,
+        "Runtime": "python3.14",
+        "Timeout": 180,
+    }
+
+
+def test_the_log_outlives_the_stack_by_a_year(stack, synthesize):
+    software(stack)
+    template = synthesize(stack)
+    assert only(template, "AWS::Logs::LogGroup") == {
+        "Type": "AWS::Logs::LogGroup",
+        "Properties": {"RetentionInDays": 365},
+        "DeletionPolicy": "Retain",
+        "UpdateReplacePolicy": "Retain",
+    }
+    function = only(template, "AWS::Lambda::Function")["Properties"]
+    assert function["LoggingConfig"]["LogGroup"]["Ref"] in template["Resources"]
+
+
+def test_the_role_has_no_managed_policy_and_the_function_none_but_this_role(stack, synthesize):
+    software(stack)
+    template = synthesize(stack)
+    assert set(only(template, "AWS::IAM::Role")["Properties"]) == {
+        "AssumeRolePolicyDocument",
+        "Description",
+    }
+
+
+def test_the_resource_waits_for_the_policy_and_the_permission(stack, synthesize):
+    software(stack)
+    template = synthesize(stack)
+    awaited = {
+        template["Resources"][name]["Type"] for name in only(template, SOFTWARE)["DependsOn"]
+    }
+    assert awaited == {"AWS::IAM::Policy", "AWS::Lambda::Permission"}
+
+
+def test_the_role_may_do_this_and_nothing_else(stack, synthesize):
+    software(stack, cluster=ARN)
+    template = synthesize(stack)
+    prefix = prefix_of(template)
+    assert statements(template) == {
+        "logs:CreateLogStream": {
+            "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
+            "Resource": "<HyperPodSoftwareProviderLogGroupF4138949.Arn>",
+        },
+        "events:PutRule": {
+            "Action": [
+                "events:PutRule",
+                "events:PutTargets",
+                "events:RemoveTargets",
+                "events:DeleteRule",
+            ],
+            "Resource": f"arn:<AWS::Partition>:events:{HERE}:rule/{prefix}-*",
+        },
+        "ssm:PutParameter": {
+            "Action": ["ssm:PutParameter", "ssm:GetParametersByPath", "ssm:DeleteParameters"],
+            "Resource": f"arn:<AWS::Partition>:ssm:{HERE}:parameter/{prefix}/*",
+        },
+        "cloudformation:DescribeStacks": {
+            "Action": ["cloudformation:DescribeStacks", "cloudformation:DescribeStackEvents"],
+            "Resource": "<AWS::StackId>",
+        },
+        "sagemaker:DescribeCluster": {
+            "Action": [
+                "sagemaker:DescribeCluster",
+                "sagemaker:ListClusterNodes",
+                "sagemaker:UpdateClusterSoftware",
+            ],
+            "Resource": ARN,
+        },
+    }
+
+
+def test_only_rules_of_the_function_itself_may_call_it(stack, synthesize):
+    software(stack)
+    template = synthesize(stack)
+    assert flat(only(template, "AWS::Lambda::Permission")["Properties"]) == {
+        "Action": "lambda:InvokeFunction",
+        "FunctionName": "<HyperPodSoftwareProviderFunctionAA157C25.Arn>",
+        "Principal": "events.amazonaws.com",
+        "SourceArn": f"arn:<AWS::Partition>:events:{HERE}:rule/{prefix_of(template)}-*",
+    }
+
+
+@pytest.mark.parametrize("way", ["construct", "attribute"])
+def test_a_cluster_of_the_stack_is_permitted_by_its_arn(stack, synthesize, way):
+    cluster = sagemaker.CfnCluster(stack, "Cluster")
+    software(stack, cluster=cluster if way == "construct" else cluster.attr_cluster_arn)
+    permitted = statements(synthesize(stack))["sagemaker:DescribeCluster"]
+    assert permitted["Resource"] == "<Cluster.ClusterArn>"
+
+
+def test_a_name_alone_permits_the_clusters_of_the_region(stack, synthesize):
+    software(stack)
+    permitted = statements(synthesize(stack))["sagemaker:DescribeCluster"]
+    assert permitted["Resource"] == f"arn:<AWS::Partition>:sagemaker:{HERE}:cluster/*"
+    assert "Condition" not in permitted
+
+
+def test_tags_narrow_the_permission_for_a_name(stack, synthesize):
+    software(stack, cluster_tags={"team": "ml", "stage": "prod"})
+    permitted = statements(synthesize(stack))["sagemaker:DescribeCluster"]
+    assert permitted["Condition"] == {
+        "StringEquals": {"aws:ResourceTag/team": "ml", "aws:ResourceTag/stage": "prod"}
+    }
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        SoftwareImage.latest(),
+        SoftwareImage.release("1.3.0"),
+        SoftwareImage.public_ami(AMI),
+        SoftwareImage.from_ssm_parameter("/aws/service/sagemaker-hyperpod/ami/id"),
+    ],
+    ids=["latest", "release", "public AMI", "AWS's parameter"],
+)
+def test_an_image_of_aws_needs_no_permission_for_ec2_or_kms(stack, synthesize, image):
+    software(stack, image=image)
+    assert not [name for name in statements(synthesize(stack)) if name.startswith(("ec2", "kms"))]
+
+
+@pytest.mark.parametrize(
+    "image",
+    [SoftwareImage.custom_ami(AMI), SoftwareImage.from_ssm_parameter("/ml/golden-image")],
+    ids=["by id", "by parameter"],
+)
+def test_a_custom_ami_needs_permission_to_look_at_it_and_to_share_it(stack, synthesize, image):
+    software(stack, image=image)
+    found = {k: v for k, v in statements(synthesize(stack)).items() if k.startswith(("ec2", "kms"))}
+    assert found == {
+        "ec2:DescribeImages": {
+            "Action": ["ec2:DescribeImages", "ec2:DescribeSnapshots"],
+            "Resource": "*",
+        },
+        "ec2:ModifyImageAttribute": {
+            "Action": "ec2:ModifyImageAttribute",
+            "Resource": "arn:<AWS::Partition>:ec2:<AWS::Region>::image/*",
+        },
+        "ec2:ModifySnapshotAttribute": {
+            "Action": "ec2:ModifySnapshotAttribute",
+            "Resource": "arn:<AWS::Partition>:ec2:<AWS::Region>::snapshot/*",
+        },
+    }
+
+
+def test_a_key_is_permitted_by_its_arn_and_grants_only_to_aws_services(stack, synthesize):
+    key = kms.Key.from_key_arn(stack, "Key", KEY)
+    software(stack, image=SoftwareImage.custom_ami(AMI, encryption_key=key))
+    found = statements(synthesize(stack))
+    assert found["kms:DescribeKey"] == {"Action": "kms:DescribeKey", "Resource": KEY}
+    assert found["kms:CreateGrant"] == {
+        "Action": "kms:CreateGrant",
+        "Condition": {"Bool": {"kms:GrantIsForAWSResource": True}},
+        "Resource": KEY,
+    }
+
+
+def test_the_same_permission_is_given_once(stack, synthesize):
+    for name in ("workers", "login"):
+        software(stack, name, image=SoftwareImage.custom_ami(AMI))
+    statements(synthesize(stack))  # fails on a doubled one
+
+
+def test_names_of_rules_and_parameters_begin_with_what_no_other_stack_has(app, stack, synthesize):
+    nested = NestedStack(stack, "Nested")
+    renamed = Stack(app, "Renamed", stack_name="Training-2")
+    software(stack)
+    software(nested)
+    software(renamed)
+    assembly = app.synth()
+    templates = [
+        assembly.get_stack_by_name("Training").template,
+        assembly.get_stack_by_name("Training-2").template,
+    ]
+    outdir = assembly.directory
+    prefixes = {prefix_of(template) for template in templates}
+    prefixes.add(nested_prefix(outdir, nested.template_file))
+    assert len(prefixes) == 3
+    assert all(re.fullmatch("HyperPodSoftware-[0-9a-f]{8}", prefix) for prefix in prefixes)
+
+
+def nested_prefix(outdir, template_file):
+    import json  # noqa: PLC0415
+    from pathlib import Path  # noqa: PLC0415
+
+    return prefix_of(json.loads((Path(outdir) / template_file).read_text()))
+
+
+def test_the_same_code_deployed_under_two_stack_names_makes_different_names(tmp_path):
+    found = set()
+    for name in ("blue", "green"):
+        app = App(outdir=str(tmp_path / name))
+        software(Stack(app, "Training", stack_name=name))
+        found.add(prefix_of(app.synth().get_stack_by_name(name).template))
+    assert len(found) == 2

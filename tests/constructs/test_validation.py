@@ -1,0 +1,218 @@
+"""What SageMaker would refuse is refused at synthesis, in one readable sentence."""
+
+from __future__ import annotations
+
+import pytest
+from aws_cdk import App, CfnParameter, Duration, Environment, Fn, Stack, Token
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_sagemaker as sagemaker
+
+from hyperpod_patching import (
+    BatchSize,
+    ClusterSoftware,
+    PropertyError,
+    RollingUpdate,
+    SoftwareImage,
+)
+
+AMI = "ami-0123456789abcdef0"
+ARN = "arn:aws:sagemaker:us-east-1:123456789012:cluster/abcdef012345"
+KEY = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+
+
+class Unprintable:
+    def __repr__(self):
+        raise RuntimeError
+
+
+def alarms(stack, *names):
+    return [
+        cloudwatch.Alarm.from_alarm_name(stack, f"Alarm{index}", name)
+        for index, name in enumerate(names)
+    ]
+
+
+def declare(stack, **properties):
+    given = {"cluster": "ml", "image": SoftwareImage.latest(), **properties}
+    return ClusterSoftware(stack, "Software", **given)
+
+
+@pytest.mark.parametrize(
+    ("properties", "complaint"),
+    [
+        ({"cluster": ""}, "cluster is '', but must be a HyperPod cluster's name"),
+        ({"cluster": "-ml"}, "cluster is '-ml'"),
+        ({"cluster": "ml-"}, "cluster is 'ml-'"),
+        ({"cluster": "m_l"}, "cluster is 'm_l'"),
+        ({"cluster": "ml\n"}, r"cluster is 'ml\\n'"),
+        ({"cluster": "m" * 64}, "cluster is 'mmm"),
+        ({"cluster": "ümlaut"}, "cluster is 'ümlaut'"),
+        ({"cluster": ARN[:-1]}, "cluster is 'arn:.*/abcdef01234'"),
+        ({"cluster": ARN.replace("abcdef", "ABCDEF")}, "cluster is 'arn:.*/ABCDEF012345'"),
+        ({"cluster": ARN.replace("sagemaker", "ecs")}, "cluster is 'arn:aws:ecs"),
+        ({"cluster": None}, "cluster is None, but must be a CfnCluster, a cluster's name or its"),
+        ({"cluster": Unprintable()}, "cluster is a Unprintable, but must be"),
+        ({"image": AMI}, "image is 'ami-0123456789abcdef0', but must be an image such as"),
+        ({"image": None}, "image is None, but must be an image"),
+        ({"instance_groups": "workers"}, "instance_groups is 'workers', but must be a list"),
+        ({"instance_groups": 3}, "instance_groups is 3, but must be a list"),
+        ({"instance_groups": []}, r"instance_groups is \[\], but must be 1 to 100"),
+        ({"instance_groups": [f"g{i}" for i in range(101)]}, "but must be 1 to 100"),
+        ({"instance_groups": ["a", "a"]}, r"instance_groups\[1\] is 'a', but must be named once"),
+        ({"instance_groups": ["a", ""]}, r"instance_groups\[1\] is '', but must be letters"),
+        ({"instance_groups": ["a b"]}, r"instance_groups\[0\] is 'a b'"),
+        ({"instance_groups": ["a-"]}, r"instance_groups\[0\] is 'a-'"),
+        ({"instance_groups": [7]}, r"instance_groups\[0\] is 7"),
+        ({"instance_groups": ["x" * 64]}, "but must be at most 63 characters long"),
+        ({"rolling_update": {}}, r"rolling_update is {}, but must be a RollingUpdate"),
+        ({"timeout": Duration.minutes(4)}, "timeout is '240 seconds', but must be from 5 to 57"),
+        ({"timeout": Duration.hours(1)}, "timeout is '3600 seconds'"),
+        ({"timeout": Duration.millis(300_500)}, "but must be in whole seconds"),
+        ({"timeout": 600}, "timeout is 600, but must be a Duration"),
+        ({"on_create": "adopt"}, "on_create is 'adopt', but must be OnCreate.PATCH or OnCreate.A"),
+        ({"on_rollback": None}, "on_rollback is None, but must be OnRollback.RESTORE or"),
+        ({"on_skipped_nodes": True}, "on_skipped_nodes is True, but must be OnSkippedNodes.FAIL"),
+        ({"cluster_tags": {}}, "cluster_tags is {}, but must be a mapping of at least one"),
+        ({"cluster_tags": ["a"]}, r"cluster_tags is \['a'\], but must be a mapping"),
+        ({"cluster_tags": {"": "x"}}, "cluster_tags's key is '', but must be 1 to 128"),
+        ({"cluster_tags": {"a*": "x"}}, r"cluster_tags's key is 'a\*'"),
+        ({"cluster_tags": {"a": "x" * 257}}, r"cluster_tags\['a'\] is 'xxx"),
+        ({"cluster_tags": {"a": None}}, r"cluster_tags\['a'\] is None"),
+        ({"cluster_tags": {"a": "b"}, "cluster": ARN}, "left out where the cluster's ARN is known"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "-".join(value),
+)
+def test_a_bad_property_is_refused(stack, properties, complaint):
+    with pytest.raises(PropertyError, match=complaint) as refused:
+        declare(stack, **properties)
+    assert isinstance(refused.value, ValueError)
+    message = str(refused.value)
+    assert "\n" not in message
+    assert len(message) < 300
+
+
+@pytest.mark.parametrize(
+    ("make", "complaint"),
+    [
+        (lambda: SoftwareImage.custom_ami("default"), "image_id is 'default', but must be an AMI"),
+        (lambda: SoftwareImage.custom_ami("ami-1234567"), "ami- and 8 to 17 hexadecimal digits"),
+        (lambda: SoftwareImage.custom_ami(AMI + "0"), "image_id is 'ami-0123456789abcdef00'"),
+        (lambda: SoftwareImage.custom_ami(None), "image_id is None"),
+        (lambda: SoftwareImage.custom_ami(AMI, encryption_key=KEY), "encryption_key is 'arn:aws"),
+        (lambda: SoftwareImage.public_ami("ami-0123456g"), "image_id is 'ami-0123456g'"),
+        (lambda: SoftwareImage.release("1.3"), "version is '1.3', but must be a release version"),
+        (lambda: SoftwareImage.release("v1.3.0"), "version is 'v1.3.0'"),
+        (lambda: SoftwareImage.release("1.3." + "0" * 61), "of at most 64 characters"),
+        (lambda: SoftwareImage.release(1.3), "version is 1.3"),
+        (lambda: SoftwareImage.latest(revision=""), "revision is '', but must be 1 to 64"),
+        (lambda: SoftwareImage.latest(revision=" a"), "revision is ' a'"),
+        (lambda: SoftwareImage.latest(revision="x" * 65), "revision is 'xxx"),
+        (lambda: SoftwareImage.latest(revision="ä"), "revision is 'ä'"),
+        (lambda: SoftwareImage.latest(revision="a\tb"), r"revision is 'a\\tb'"),
+        (lambda: SoftwareImage.from_ssm_parameter(""), "parameter_name is ''"),
+        (lambda: SoftwareImage.from_ssm_parameter("/"), "parameter_name is '/'"),
+        (lambda: SoftwareImage.from_ssm_parameter("/a/"), "parameter_name is '/a/'"),
+        (lambda: SoftwareImage.from_ssm_parameter("/a:3"), "parameter_name is '/a:3'.*version"),
+        (lambda: SoftwareImage.from_ssm_parameter("/x" * 16), "in at most 15 levels"),
+        (lambda: SoftwareImage.from_ssm_parameter("x" * 1012), "parameter_name is 'xxx"),
+        (
+            lambda: SoftwareImage.from_ssm_parameter(Token.as_string({"Ref": "Name"})),
+            "known at synthesis",
+        ),
+        (lambda: BatchSize.count(0), "BatchSize.count is 0, but must be a whole number from 1"),
+        (lambda: BatchSize.count(-1), "BatchSize.count is -1"),
+        (lambda: BatchSize.count(2**31), "BatchSize.count is 2147483648"),
+        (lambda: BatchSize.count(1.5), "BatchSize.count is 1.5"),
+        (lambda: BatchSize.count("4"), "BatchSize.count is '4'"),
+        (lambda: BatchSize.count(True), "BatchSize.count is True"),
+        (lambda: BatchSize.count(float("nan")), "BatchSize.count is nan"),
+        (lambda: BatchSize.percent(0), "BatchSize.percent is 0, but must be a whole number from"),
+        (lambda: BatchSize.percent(101), "BatchSize.percent is 101.*from 1 to 100"),
+        (lambda: BatchSize("PERCENT", 4), "BatchSize.type is 'PERCENT'"),
+        (RollingUpdate, "rolling_update is None, but must be at least one of"),
+        (lambda: RollingUpdate(max_batch_size=4), "max_batch_size is 4, but must be BatchSize"),
+        (
+            lambda: RollingUpdate(rollback_max_batch_size=BatchSize.count(1)),
+            "max_batch_size is None, but must be given with rollback_max_batch_size",
+        ),
+        (lambda: RollingUpdate(wait_interval=60), "wait_interval is 60, but must be a Duration"),
+        (
+            lambda: RollingUpdate(wait_interval=Duration.seconds(3601)),
+            "wait_interval is '3601 seconds', but must be whole seconds from 0 to 3600",
+        ),
+        (lambda: RollingUpdate(wait_interval=Duration.millis(1500)), "is '1.5 seconds'"),
+        (lambda: RollingUpdate(rollback_alarms=[]), "rollback_alarms is '0 alarms', but must be 1"),
+        (lambda: RollingUpdate(rollback_alarms="errors"), "but must be a list of alarms"),
+        (lambda: RollingUpdate(rollback_alarms=["a"]), r"rollback_alarms\[0\] is 'a', but must be"),
+    ],
+)
+def test_a_bad_value_is_refused_where_it_is_written(make, complaint):
+    with pytest.raises(PropertyError, match=complaint) as refused:
+        make()
+    assert len(str(refused.value)) < 300
+
+
+@pytest.mark.parametrize(
+    ("names", "complaint"),
+    [
+        (["x"] * 11, "rollback_alarms is '11 alarms', but must be 1 to 10 alarms"),
+        ([" "], r"rollback_alarms\[0\] is ' ', but must be the name of a CloudWatch alarm"),
+        (["a", "x" * 256], r"rollback_alarms\[1\] is 'xxx"),
+        (["a\nb"], r"rollback_alarms\[0\]"),
+    ],
+    ids=["eleven", "blank", "long", "two lines"],
+)
+def test_bad_alarms_are_refused(stack, names, complaint):
+    with pytest.raises(PropertyError, match=complaint):
+        RollingUpdate(rollback_alarms=alarms(stack, *names))
+
+
+def test_ten_alarms_with_the_longest_names_are_accepted(stack):
+    RollingUpdate(rollback_alarms=alarms(stack, *[f"{index}" + "x" * 254 for index in range(10)]))
+
+
+def test_a_key_for_a_public_image_is_refused(stack):
+    key = kms.Key.from_key_arn(stack, "Key", KEY)
+    with pytest.raises(PropertyError, match="left out for a parameter under /aws/"):
+        SoftwareImage.from_ssm_parameter("/aws/service/ami", encryption_key=key)
+
+
+def test_tags_beside_a_cluster_of_the_stack_are_refused(stack):
+    with pytest.raises(PropertyError, match="left out where the cluster's ARN is known"):
+        declare(stack, cluster=sagemaker.CfnCluster(stack, "Cluster"), cluster_tags={"team": "ml"})
+
+
+def test_a_list_of_groups_that_only_cloudformation_knows_is_refused(stack):
+    groups = CfnParameter(stack, "Groups", type="CommaDelimitedList").value_as_list
+    with pytest.raises(PropertyError, match="a list whose length is known at synthesis"):
+        declare(stack, instance_groups=groups)
+    first = Fn.select(0, groups)
+    declare(Stack(), instance_groups=[first])
+
+
+@pytest.mark.parametrize(
+    ("account", "region", "complaint"),
+    [
+        ("123456789012", "us-west-2", "in the stack's own region, us-west-2"),
+        ("210987654321", "us-east-1", "in the stack's own account, 210987654321"),
+    ],
+)
+def test_an_arn_of_another_place_is_refused(account, region, complaint):
+    stack = Stack(App(), "Training", env=Environment(account=account, region=region))
+    with pytest.raises(PropertyError, match=complaint):
+        declare(stack, cluster=ARN)
+
+
+def test_an_error_keeps_its_parts_apart():
+    with pytest.raises(PropertyError) as refused:
+        BatchSize.percent(0)
+    error = refused.value
+    assert (error.property_name, error.value) == ("BatchSize.percent", 0)
+    assert str(error).endswith(error.requirement)
+
+
+def test_a_timeout_that_only_cloudformation_knows_is_refused(stack):
+    number = CfnParameter(stack, "Minutes", type="Number").value_as_number
+    with pytest.raises(PropertyError, match="known at synthesis"):
+        declare(stack, timeout=Duration.minutes(number))
