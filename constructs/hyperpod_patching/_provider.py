@@ -24,7 +24,7 @@ _PROVIDERS: Final[dict[Stack, Provider]] = {}
 
 
 class Provider(Construct):
-    """Function, role, log group and permission; nothing of it depends on what is declared."""
+    """Function, role, log group and permission; only the policy depends on what is declared."""
 
     @staticmethod
     def of(stack: Stack) -> Provider:
@@ -88,7 +88,11 @@ class Provider(Construct):
             timeout=Duration.minutes(3),
             role=role,  # pyright: ignore[reportArgumentType]
             log_group=log_group,
-            environment={"HYPERPOD_SOFTWARE_PREFIX": prefix},
+            environment={
+                "HYPERPOD_SOFTWARE_PREFIX": prefix,
+                # Every reason ends with it.
+                "HYPERPOD_SOFTWARE_LOG_GROUP": log_group.log_group_name,
+            },
         )
         self._permission = lambda_.CfnPermission(
             self,

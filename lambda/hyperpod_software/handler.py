@@ -81,6 +81,6 @@ handler = build()
 def _surroundings(context: Any) -> Surroundings:
     return Surroundings(
         function_arn=str(context.invoked_function_arn),
-        log_group=str(context.log_group_name),
+        log_group=os.environ.get("HYPERPOD_SOFTWARE_LOG_GROUP") or str(context.log_group_name),
         region=os.environ.get("AWS_REGION", ""),
     )

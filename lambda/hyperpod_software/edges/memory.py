@@ -16,6 +16,7 @@ atomically. Burying a request deletes its whole path.
 from __future__ import annotations
 
 import json
+import secrets
 import zlib
 from base64 import b85decode, b85encode
 from collections.abc import Iterable, Mapping
@@ -144,11 +145,14 @@ class ParameterStore:
             token = {"NextToken": page["NextToken"]}
 
     def _create(self, name: str, document: Mapping[str, Any]) -> bool:
+        # A put whose answer is lost is sent again by the SDK, and then finds its own work
+        # there: the token tells it from somebody else's.
+        value = _encode({**document, "by": secrets.token_hex(6)})
         try:
-            self._put(name, _encode(document), overwrite=False)
+            self._put(name, value, overwrite=False)
         except Problem as problem:
             if problem.code == "ParameterAlreadyExists":
-                return False
+                return (name, value) in self._read(name.rpartition("/")[0])
             raise
         return True
 
@@ -200,6 +204,7 @@ def _progress_document(progress: Progress) -> Document:
 def _memory(found: Mapping[str, str]) -> Memory:
     progress = _decode(found["progress"])
     call = _decode(found["call"]) if "call" in found else None
+    answer = _decode(found["answer"]) if "answer" in found else None
     return Memory(
         progress=Progress(
             issued=float(progress["issued"]),
@@ -215,5 +220,7 @@ def _memory(found: Mapping[str, str]) -> Memory:
             failure_before=str(call["failure"]),
             accepted="accepted" in found,
         ),
-        answer=Answer(**_decode(found["answer"])) if "answer" in found else None,
+        answer=None
+        if answer is None
+        else Answer(called=bool(answer["called"]), response=cast("Document", answer["response"])),
     )

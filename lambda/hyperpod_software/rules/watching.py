@@ -255,7 +255,7 @@ def _failure(cluster: Cluster, watched: list[Watched]) -> str:
         text += f" Failed nodes: {listed(broken, 5)}."
     messages = [cluster.failure_message, *(each.tally.message for each in bad)]
     reason = next((message for message in messages if message), None)
-    return f"{text} HyperPod's own reason: {reason or 'it gave none'}."
+    return f"{text} HyperPod's own reason: {(reason or 'it gave none').rstrip('. ')}."
 
 
 def _gone(look: Look) -> str:
