@@ -29,6 +29,7 @@ from hyperpod_software.edges.tickets import read_ticket, slim
 from hyperpod_software.rules.answering import answer, physical_id
 from hyperpod_software.rules.images import image_refusal
 from hyperpod_software.rules.nodes import tally
+from hyperpod_software.rules.sentences import sentence
 from hyperpod_software.rules.starting import is_same_cluster, may_call, plan
 from hyperpod_software.rules.undoing import left, plan_rollback, softened
 from hyperpod_software.rules.watching import Look, judge
@@ -123,7 +124,7 @@ class Conductor:
             remembered = self._patiently(lambda: self._supersede(ticket, path))
         except Problem as problem:
             return self._reply_unremembered(
-                ticket, event, surroundings, f"Nothing was patched: {problem}."
+                ticket, event, surroundings, sentence(f"Nothing was patched: {problem}")
             )
         case = Case(
             ticket=_as_remembered(ticket, remembered),
@@ -139,7 +140,10 @@ class Conductor:
         except Problem as problem:  # memory or rule could not be made: end it while we can
             self.bury(path)
             return self._reply_unremembered(
-                ticket, event, surroundings, f"The request could not be carried out: {problem}."
+                ticket,
+                event,
+                surroundings,
+                sentence(f"The request could not be carried out: {problem}"),
             )
 
     def recall(self, poll: Poll) -> Memory | None:
@@ -425,20 +429,20 @@ class Conductor:
                 "Nothing was patched."
             )
         if kind is Problem.Kind.REFUSED and case.call is None:
-            return failed(f"{problem}. Nothing was patched.")
+            return failed(f"{sentence(str(problem))} Nothing was patched.")
         patience = now < case.ticket.issued + PERMISSIONS_SETTLE
         if kind is Problem.Kind.DENIED and case.call is None and not patience:
-            return failed(f"{problem}. Nothing was patched.")
+            return failed(f"{sentence(str(problem))} Nothing was patched.")
         return self._unless_late(case, now, str(problem))
 
     def _unless_late(self, case: Case, now: float, why: str) -> Finish | Wait:
         if now < _deadline(case):
-            return Wait(f"Looking again later: {why}.")
+            return Wait(sentence(f"Looking again later: {why}"))
         if case.call is None:
-            return failed(f"Nothing was patched until the timeout: {why}.")
+            return failed(sentence(f"Nothing was patched until the timeout: {why}"))
         return failed(
-            f"How the patch ended is not known: at the timeout {why}. The cluster goes on by "
-            "itself; nobody watches it now."
+            f"{sentence(f'How the patch ended is not known: at the timeout {why}')} The cluster "
+            "goes on by itself; nobody watches it now."
         )
 
     def _reply_unremembered(

@@ -14,6 +14,11 @@ def listed(names: Sequence[str], most: int = 8) -> str:
     return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
+def sentence(text: str) -> str:
+    """The text with one full stop: a service's own words may or may not have theirs."""
+    return f"{text.rstrip('. ')}."
+
+
 def counted(number: int, noun: str) -> str:
     """``1 node``, ``2 nodes``."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

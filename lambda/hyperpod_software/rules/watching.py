@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from hyperpod_software.rules.cluster import contradicts, is_updating, names
-from hyperpod_software.rules.sentences import counted, listed
+from hyperpod_software.rules.sentences import counted, listed, sentence
 from hyperpod_software.words.cluster import (
     SETTLED_CLUSTER,
     SETTLED_GROUP,
@@ -255,7 +255,7 @@ def _failure(cluster: Cluster, watched: list[Watched]) -> str:
         text += f" Failed nodes: {listed(broken, 5)}."
     messages = [cluster.failure_message, *(each.tally.message for each in bad)]
     reason = next((message for message in messages if message), None)
-    return f"{text} HyperPod's own reason: {(reason or 'it gave none').rstrip('. ')}."
+    return sentence(f"{text} HyperPod's own reason: {reason or 'it gave none'}")
 
 
 def _gone(look: Look) -> str:

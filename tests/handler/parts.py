@@ -1,0 +1,145 @@
+"""Stand-ins for the edges, small enough to be read at a glance, around the real conductor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from hyperpod_software.conductor import Conductor, Reply, Surroundings
+from hyperpod_software.edges.aws import Problem
+from hyperpod_software.edges.memory import ParameterStore
+from hyperpod_software.edges.polling import Poll, rule_name
+from hyperpod_software.edges.sagemaker import CallResult
+from hyperpod_software.edges.stack import ResourceEvent
+from hyperpod_software.words.cluster import Cluster, Node
+from hyperpod_software.words.decision import Patch
+from tests.lifecycle.samples import NOW, STACK, cluster, properties
+
+URL = "https://bucket.invalid/answer?X-Amz-Date=20270115T080000Z&X-Amz-Signature=SECRET"
+"""Signed at ``NOW``."""
+
+HERE = Surroundings("arn:aws:lambda:us-east-1:111122223333:function:f", "/logs", "us-east-1")
+
+
+def event(kind: str = "Create", request: str = "r1", **changes: Any) -> dict[str, Any]:
+    made: dict[str, Any] = {
+        "RequestType": kind,
+        "StackId": STACK,
+        "RequestId": request,
+        "LogicalResourceId": "Software",
+        "ResponseURL": URL,
+        "ResourceProperties": properties(),
+    }
+    if kind != "Create":
+        made["PhysicalResourceId"] = "ml"
+    return made | changes
+
+
+class Store(ParameterStore):
+    """The real store over a dictionary."""
+
+    def __init__(self) -> None:
+        super().__init__("HyperPodSoftware-00000000")
+        self.values: dict[str, tuple[str, int]] = {}
+
+    def _read(self, path: str) -> Iterator[tuple[str, str]]:
+        for name, (value, _) in sorted(self.values.items()):
+            if name.startswith(path + "/"):
+                yield name, value
+
+    def _put(self, name: str, value: str, *, overwrite: bool) -> int:
+        assert len(value.encode()) <= 4096, name
+        if name in self.values and not overwrite:
+            raise Problem("PutParameter", Problem.Kind.REFUSED, "ParameterAlreadyExists", "")
+        version = self.values.get(name, ("", 0))[1] + 1
+        self.values[name] = (value, version)
+        return version
+
+    def _delete(self, names: list[str]) -> None:
+        for name in names:
+            self.values.pop(name, None)
+
+
+class Rules:
+    """EventBridge."""
+
+    def __init__(self) -> None:
+        self.rules: dict[str, Poll] = {}
+
+    def start(self, path: str, function: str, until: float, seen: Cluster | None) -> None:
+        self.rules[rule_name(path)] = Poll(path, until)
+
+    def stop(self, path: str) -> bool:
+        self.rules.pop(rule_name(path), None)
+        return True
+
+
+class HyperPod:
+    """One cluster that stays as it is told, and the calls made to it."""
+
+    def __init__(self, seen: Cluster | None) -> None:
+        self.seen = seen
+        self.nodes_seen: list[Node] = []
+        self.result: CallResult | Problem = CallResult.ACCEPTED
+        self.calls: list[tuple[str, ...]] = []
+        self.described = 0
+
+    def describe(self, name: str) -> Cluster:
+        self.described += 1
+        if self.seen is None:
+            raise Problem("DescribeCluster", Problem.Kind.NOT_FOUND, "ResourceNotFound", "gone")
+        return self.seen
+
+    def nodes(self, name: str) -> Iterator[Node]:
+        return iter(self.nodes_seen)
+
+    def update(self, patch: Patch, declared: object) -> CallResult:
+        self.calls.append(patch.groups)
+        if isinstance(self.result, Problem):
+            raise self.result
+        return self.result
+
+
+class Stacks:
+    """CloudFormation."""
+
+    def __init__(self) -> None:
+        self.rolling_back = False
+        self.newest: ResourceEvent | None = ResourceEvent("CREATE_IN_PROGRESS", NOW)
+
+    def is_rolling_back(self, stack_id: str) -> bool:
+        return self.rolling_back
+
+    def newest_event(self, stack_id: str, logical_id: str) -> ResourceEvent | None:
+        return self.newest
+
+
+class Parts:
+    """A conductor with everything around it in reach."""
+
+    def __init__(self, seen: Cluster | None = None) -> None:
+        self.now = NOW
+        self.store, self.rules, self.stack = Store(), Rules(), Stacks()
+        self.hyperpod = HyperPod(seen if seen is not None else cluster())
+        anything: Callable[..., Any] = Conductor
+        self.conductor: Conductor = anything(
+            self.store,
+            sagemaker=self.hyperpod,
+            images=None,
+            polling=self.rules,
+            stack=self.stack,
+            clock=lambda: self.now,
+            sleep=lambda seconds: None,
+        )
+
+    def begin(self, made: dict[str, Any]) -> Reply | None:
+        return self.conductor.begin(made, HERE)
+
+    def look(self) -> Reply | None:
+        """What the first rule there is makes the handler do."""
+        poll = next(iter(self.rules.rules.values()))
+        memory = self.conductor.recall(poll)
+        return None if memory is None else self.conductor.look(poll.path, memory, HERE)
+
+    def nothing_left(self) -> bool:
+        return not self.store.values and not self.rules.rules

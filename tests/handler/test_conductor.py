@@ -1,0 +1,284 @@
+"""One request and its looks, with the rules, the memory and the claims that are real."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from hyperpod_software.edges.aws import Problem
+from hyperpod_software.edges.sagemaker import CallResult
+from hyperpod_software.edges.stack import ResourceEvent
+from hyperpod_software.words.cluster import Cluster
+from tests.handler.parts import HERE, URL, Parts, event
+from tests.lifecycle.samples import NEW, NOW, OLD, cluster, group, groups, node, properties
+
+SUCCEEDED = cluster(group(update_status="Succeeded", image_id=NEW))
+
+
+def patched(parts: Parts) -> None:
+    """Let HyperPod have done its work."""
+    parts.hyperpod.seen = SUCCEEDED
+    parts.hyperpod.nodes_seen = [node(number=n, last_update=parts.now) for n in range(4)]
+
+
+def test_a_patch_is_called_once_watched_and_answered_and_nothing_is_left() -> None:
+    parts = Parts()
+    assert parts.begin(event()) is None
+    assert parts.hyperpod.calls == [("workers",)]
+    parts.now += 60
+    patched(parts)
+    reply = parts.look()
+    assert reply is not None
+    assert reply.response["Status"] == "SUCCESS"
+    assert reply.response["Data"]["PatchedNodeCount"] == "4"
+    parts.conductor.delivered(reply)
+    assert parts.nothing_left()
+
+
+def test_a_request_that_needs_no_patch_remembers_nothing() -> None:
+    parts = Parts(cluster(group(image_id=NEW)))
+    reply = parts.begin(event())
+    assert reply is not None
+    assert reply.response["Data"]["Outcome"] == "NothingToPatch"
+    assert parts.nothing_left()
+    assert not parts.hyperpod.calls
+
+
+def test_rule_07_a_request_delivered_twice_calls_once() -> None:
+    parts = Parts()
+    parts.begin(event())
+    parts.begin(event())
+    assert len(parts.hyperpod.calls) == 1
+    assert len(parts.rules.rules) == 1
+
+
+def test_rule_07_a_call_that_nobody_answered_is_not_made_again() -> None:
+    parts = Parts()
+    parts.hyperpod.result = CallResult.UNKNOWN
+    parts.begin(event())
+    for _ in range(4):
+        parts.now += 60
+        assert parts.look() is None
+    assert len(parts.hyperpod.calls) == 1
+
+
+@pytest.mark.parametrize(
+    "no",
+    [
+        CallResult.BUSY,
+        Problem("UpdateClusterSoftware", Problem.Kind.PASSING, "ThrottlingException", "slow"),
+    ],
+)
+def test_rule_06_a_call_that_was_turned_away_is_made_again_later(no: Any) -> None:
+    parts = Parts()
+    parts.hyperpod.result = no
+    assert parts.begin(event()) is None
+    parts.hyperpod.result = CallResult.ACCEPTED
+    parts.now += 60
+    assert parts.look() is None
+    assert len(parts.hyperpod.calls) == 2
+
+
+def test_a_call_that_was_refused_fails_with_the_services_words() -> None:
+    parts = Parts()
+    parts.hyperpod.result = Problem(
+        "UpdateClusterSoftware", Problem.Kind.REFUSED, "ValidationException", "No such image."
+    )
+    reply = parts.begin(event())
+    assert reply is not None
+    assert reply.response["Reason"].startswith(
+        "UpdateClusterSoftware said ValidationException: No such image. Nothing was patched."
+    )
+
+
+def test_rule_07_a_request_delivered_again_after_its_end_does_not_patch_again() -> None:
+    parts = Parts(cluster(group(image_id="default")))
+    parts.stack.newest = ResourceEvent("CREATE_COMPLETE", NOW + 100)
+    default = event(ResourceProperties=properties(ImageId="default"))
+    assert parts.begin(default) is None
+    assert not parts.hyperpod.calls
+
+
+def test_rule_09_a_cluster_that_disappears_while_being_patched_fails_the_request() -> None:
+    parts = Parts()
+    parts.begin(event())
+    parts.hyperpod.seen = None
+    reply = parts.look()
+    assert reply is not None
+    assert reply.response["Reason"].startswith("While being patched, cluster ml disappeared.")
+
+
+def test_rule_02_a_cluster_that_does_not_exist_fails_at_once() -> None:
+    parts = Parts()
+    parts.hyperpod.seen = None
+    reply = parts.begin(event())
+    assert reply is not None
+    assert reply.response["Status"] == "FAILED"
+    assert reply.response["Reason"] == (
+        "Cluster ml does not exist in us-east-1 of account 111122223333. Nothing was patched. "
+        "Log group: /logs"
+    )
+
+
+@pytest.mark.parametrize("seen", [cluster(group(update_status="InProgress")), cluster()])
+def test_rule_12_polling_is_over_at_the_deadline_in_every_case(seen: Cluster) -> None:
+    parts = Parts()
+    parts.begin(event())
+    parts.hyperpod.seen = seen
+    parts.now += 3001
+    reply = parts.look()
+    assert reply is not None
+    assert reply.response["Status"] == "FAILED"
+    parts.conductor.delivered(reply)
+    assert parts.nothing_left()
+
+
+def test_rule_12_the_deadline_holds_even_where_the_handler_meets_a_defect_of_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    parts = Parts()
+    parts.begin(event())
+    monkeypatch.setattr(parts.hyperpod, "describe", lambda name: 1 / 0)
+    assert parts.look() is None
+    parts.now += 3001
+    reply = parts.look()
+    assert reply is not None
+    assert "a defect of its own (ZeroDivisionError)" in reply.response["Reason"]
+
+
+def test_rule_13_only_one_of_two_looks_answers() -> None:
+    parts = Parts()
+    parts.begin(event())
+    parts.now += 60
+    patched(parts)
+    poll = next(iter(parts.rules.rules.values()))
+    first = parts.conductor.recall(poll)
+    second = parts.conductor.recall(poll)
+    assert first is not None
+    assert second is not None
+    replies = [parts.conductor.look(poll.path, memory, HERE) for memory in (first, second)]
+    assert [reply is None for reply in replies] == [False, True]
+
+
+def test_rule_13_an_answer_that_could_not_be_delivered_is_kept_and_sent_again() -> None:
+    parts = Parts()
+    parts.hyperpod.seen = None
+    made = event()
+    reply = parts.begin(made)
+    assert reply is not None
+    parts.conductor.undelivered(reply, made, HERE)
+    parts.now += 60
+    again = parts.look()
+    assert again is not None
+    assert again.response == reply.response
+    parts.conductor.delivered(again)
+    assert parts.nothing_left()
+
+
+def test_rule_13_an_answer_that_can_never_be_delivered_is_not_tried_for_ever() -> None:
+    parts = Parts()
+    parts.begin(event())
+    parts.now += 3700
+    reply = parts.look()
+    assert reply is not None
+    parts.conductor.undelivered(reply, event(), HERE)
+    assert parts.nothing_left()
+
+
+def test_rule_14_the_physical_id_is_the_same_for_all_answers_and_another_clusters_differs() -> None:
+    parts = Parts(cluster(group(image_id=NEW)))
+    parts.stack.newest = ResourceEvent("UPDATE_IN_PROGRESS", NOW)
+    ids = []
+    for made in (
+        event(),
+        event("Update", "r2", OldResourceProperties=properties(ImageId=OLD)),
+        event("Update", "r3", OldResourceProperties=properties(ClusterName="elsewhere")),
+    ):
+        reply = parts.begin(made)
+        assert reply is not None
+        ids.append(reply.response["PhysicalResourceId"])
+    assert ids == ["ml", "ml", "ml"]
+    moved = event("Update", "r4", PhysicalResourceId="elsewhere",
+                  OldResourceProperties=properties(ClusterName="elsewhere"))  # fmt: skip
+    reply = parts.begin(moved)
+    assert reply is not None
+    assert reply.response["PhysicalResourceId"] == "ml"
+
+
+def test_rule_17_delete_ends_the_polling_touches_no_cluster_and_succeeds() -> None:
+    parts = Parts()
+    parts.begin(event())
+    described = parts.hyperpod.described
+    reply = parts.conductor.forget(event("Delete", "r2", PhysicalResourceId="odd ✓ id"), HERE)
+    assert reply.response["Status"] == "SUCCESS"
+    assert reply.response["PhysicalResourceId"] == "odd ✓ id"
+    assert parts.nothing_left()
+    assert parts.hyperpod.described == described
+
+
+def test_rule_17_delete_succeeds_even_where_the_parameter_store_does_not_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    parts = Parts()
+    monkeypatch.setattr(parts.store, "_read", lambda path: 1 / 0)
+    reply = parts.conductor.forget(event("Delete", "r2"), HERE)
+    assert reply.response["Status"] == "SUCCESS"
+
+
+def test_rule_18_a_rollback_with_broken_properties_is_not_failed() -> None:
+    parts = Parts()
+    parts.stack.rolling_back = True
+    broken = properties(ImageId="foo")
+    made = event("Update", ResourceProperties=broken, OldResourceProperties=properties())
+    reply = parts.begin(made)
+    assert reply is not None
+    assert reply.response["Status"] == "SUCCESS"
+    assert reply.response["Data"]["Outcome"] == "LeftAsIs"
+
+
+def test_a_newer_request_takes_over_from_one_that_cloudformation_gave_up() -> None:
+    parts = Parts()
+    parts.begin(event())
+    later = URL.replace("080000Z", "083000Z")
+    parts.now += 1900
+    parts.stack.newest = ResourceEvent("UPDATE_IN_PROGRESS", parts.now)
+    parts.hyperpod.seen = cluster(group(image_id=NEW))
+    parts.begin(event("Update", "r2", ResponseURL=later, OldResourceProperties=properties()))
+    assert parts.nothing_left()
+
+
+def test_an_older_request_delivered_late_does_not_end_a_newer_one() -> None:
+    parts = Parts()
+    later = URL.replace("080000Z", "083000Z")
+    parts.now += 1900
+    parts.begin(event("Create", "r2", ResponseURL=later))
+    parts.conductor.begin(event("Create", "r1"), HERE)
+    assert len(parts.rules.rules) == 2
+
+
+def test_everything_at_the_apis_maximums_fits_four_kilobyte_parameters() -> None:
+    names = [f"{n:03}" + "x7Qz" * 15 for n in range(100)]
+    members = tuple(group(name, image_id="default", version="1.0.0") for name in names)
+    parts = Parts(cluster(*members))
+    props = properties(
+        ImageId=None,
+        InstanceGroups=[entry for n, name in enumerate(names)
+                        for entry in groups(name, version=f"{n}.{n * 7}.{n * 31}")],
+        DeploymentConfig={"AutoRollbackConfiguration": [
+            {"AlarmName": f"{n}" + "ä" * 254} for n in range(10)]},
+    )  # fmt: skip
+    url = f"{URL}&X-Amz-Security-Token={'k9' * 1000}"
+    assert parts.begin(event(ResourceProperties=props, ResponseURL=url)) is None
+    assert parts.hyperpod.calls == [tuple(names)]
+    busy = cluster(*(group(name, update_status="InProgress") for name in names))
+    parts.hyperpod.seen = busy
+    assert parts.look() is None
+    assert {"progress", "call", "accepted", "request-0"} <= {
+        name.rpartition("/")[2] for name in parts.store.values
+    }
+    parts.hyperpod.seen = cluster(*(group(n, update_status="Failed") for n in names))
+    reply = parts.look()
+    assert reply is not None
+    parts.conductor.delivered(reply)
+    assert parts.nothing_left()
