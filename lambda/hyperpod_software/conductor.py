@@ -10,19 +10,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any, TypeVar, cast
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any, TypeVar
 
+from hyperpod_software.case import Case, Event, Surroundings
 from hyperpod_software.edges.aws import Problem
 from hyperpod_software.edges.images import Images
 from hyperpod_software.edges.memory import Answer, Buried, Memory, ParameterStore
 from hyperpod_software.edges.polling import Poll, Polling
-from hyperpod_software.edges.properties import (
-    MAX_TIMEOUT,
-    SERVICE_TIMEOUT,
-    BadProperty,
-    parse_declaration,
-)
+from hyperpod_software.edges.properties import BadProperty
 from hyperpod_software.edges.sagemaker import CallResult, SageMaker
 from hyperpod_software.edges.stack import Stack
 from hyperpod_software.edges.tickets import read_ticket, slim
@@ -35,61 +32,17 @@ from hyperpod_software.rules.undoing import left, plan_rollback, softened
 from hyperpod_software.rules.watching import Look, judge
 from hyperpod_software.words.cluster import Cluster
 from hyperpod_software.words.decision import CountNodes, Finish, Outcome, Patch, Wait, failed
-from hyperpod_software.words.memory import Call, Progress, digest
+from hyperpod_software.words.memory import Call, digest
+from hyperpod_software.words.reply import Reply, Way
 from hyperpod_software.words.request import Request, RequestType, Ticket
-from hyperpod_software.words.software import Declaration
 
 log = logging.getLogger(__name__)
 
 PERMISSIONS_SETTLE = 180
 """Seconds in which a denied call may be allowed yet: IAM spreads a new policy slowly."""
 
-Event = dict[str, Any]
+
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Surroundings:
-    """What Lambda says about this function."""
-
-    function_arn: str
-    log_group: str
-    region: str
-
-
-@dataclass(frozen=True)
-class Reply:
-    """An answer on its way to CloudFormation."""
-
-    ticket: Ticket
-    response: dict[str, Any]
-    path: str
-    remembered: bool
-
-
-@dataclass(frozen=True)
-class Case:
-    """One invocation's view of one request."""
-
-    ticket: Ticket
-    event: Event
-    path: str
-    memory: Memory | None
-    rollback: bool | None
-    """``None``: not known yet."""
-    first_hand: bool
-    """CloudFormation delivered it, rather than our rule: the rule may be missing still."""
-    surroundings: Surroundings
-
-    @property
-    def call(self) -> Call | None:
-        return self.memory.call if self.memory is not None else None
-
-    @property
-    def progress(self) -> Progress:
-        if self.memory is not None:
-            return replace(self.memory.progress, rollback=self.rollback)
-        return Progress(self.ticket.issued, self.rollback)
 
 
 class Conductor:
@@ -118,33 +71,17 @@ class Conductor:
 
     def begin(self, event: Event, surroundings: Surroundings) -> Reply | None:
         """A Create or Update came in; the reply, or ``None`` while it goes on."""
-        ticket = read_ticket(event, self._clock())
-        path = self._store.path(ticket)
+        case = self._case(event, None, surroundings, first_hand=True)
         try:
-            remembered = self._patiently(lambda: self._supersede(ticket, path))
+            remembered = self._patiently(lambda: self._supersede(case.ticket, case.path))
         except Problem as problem:
-            return self._reply_unremembered(
-                ticket, event, surroundings, sentence(f"Nothing was patched: {problem}")
-            )
-        case = Case(
-            ticket=_as_remembered(ticket, remembered),
-            event=slim(event),
-            path=path,
-            memory=remembered,
-            rollback=remembered.progress.rollback if remembered is not None else None,
-            first_hand=True,
-            surroundings=surroundings,
-        )
+            return self._give_up(case, sentence(f"Nothing was patched: {problem}"))
+        case = self._case(event, remembered, surroundings, first_hand=True)
         try:
             return self._look(case)
         except Problem as problem:  # memory or rule could not be made: end it while we can
-            self.bury(path)
-            return self._reply_unremembered(
-                ticket,
-                event,
-                surroundings,
-                sentence(f"The request could not be carried out: {problem}"),
-            )
+            self.bury(case.path)
+            return self._give_up(case, sentence(f"The request could not be begun: {problem}"))
 
     def recall(self, poll: Poll) -> Memory | None:
         """What is remembered of a request that a poll names. Where nothing is, the poll
@@ -161,59 +98,47 @@ class Conductor:
         self.bury(path)
         return None
 
-    def look(self, path: str, memory: Memory, surroundings: Surroundings) -> Reply | None:
+    def look(self, memory: Memory, surroundings: Surroundings) -> Reply | None:
         """Our rule made us look; the reply, or ``None`` while it goes on."""
-        event: Event = memory.event or {}
-        case = Case(
-            ticket=_as_remembered(read_ticket(event, self._clock()), memory),
-            event=event,
-            path=path,
-            memory=memory,
-            rollback=memory.progress.rollback,
-            first_hand=False,
-            surroundings=surroundings,
-        )
-        return self._look(case)
+        return self._look(self._case(memory.event or {}, memory, surroundings, first_hand=False))
 
     def forget(self, event: Event, surroundings: Surroundings) -> Reply:
         """A Delete came in: it ends any polling of this resource, touches no cluster, and
         always succeeds."""
-        ticket = read_ticket(event, self._clock())
-        path = self._store.path(ticket)
+        case = self._case(event, None, surroundings, first_hand=True)
         try:
-            self._supersede(ticket, path)
+            self._supersede(case.ticket, case.path)
         except Exception:  # whatever it is: nothing may keep a stack from being deleted
-            log.exception({"stage": "delete", "stack": ticket.stack_id})
+            log.exception({"stage": "delete", "stack": case.ticket.stack_id})
         end = Finish(Outcome.LEFT_AS_IS, "The cluster was left as it is.")
-        response = answer(
-            ticket,
-            end,
-            physical_id(ticket, None, replaces=False),
-            surroundings.log_group,
-        )
-        _say(ticket, "delete", reason=end.reason)
-        return Reply(ticket, response, path, remembered=False)
+        _say(case.ticket, "delete", reason=end.reason)
+        return Reply(case.ticket, self._response(case, end), case.path, remembered=False)
 
     def delivered(self, reply: Reply) -> None:
-        """CloudFormation has the answer: nothing of the request needs to stay."""
-        if reply.remembered:
-            self.bury(reply.path)
+        """CloudFormation has it: after the last answer nothing of the request needs to stay."""
+        if reply.last:
+            if reply.remembered:
+                self.bury(reply.path)
+            return
+        with suppress(Buried):  # another invocation has ended it, by signal and answer
+            self._store.keep_handover(reply.path)
 
     def undelivered(self, reply: Reply, event: Event, surroundings: Surroundings) -> None:
         """CloudFormation could not be reached: keep the answer and try again each minute,
         for as long as CloudFormation waits."""
-        ticket = reply.ticket
-        if self._clock() >= ticket.issued + SERVICE_TIMEOUT:
-            _say(ticket, "answer", logging.CRITICAL, problem="CloudFormation was never reached",
+        case = self._case(event, None, surroundings, first_hand=True)
+        case = replace(case, ticket=reply.ticket)
+        if self._clock() >= case.expires:
+            _say(case.ticket, "answer", logging.CRITICAL, problem="CloudFormation was never reached",
                  status=reply.response["Status"], reason=reply.response["Reason"])  # fmt: skip
             self.bury(reply.path)
-            return
-        if not reply.remembered:
-            self._store.claim(reply.path, Progress(ticket.issued))
-            self._store.keep_event(reply.path, slim(event))
-            self._store.claim_answer(reply.path, Answer(called=False, response=reply.response))
-            until = ticket.issued + SERVICE_TIMEOUT
-            self._polling.start(reply.path, surroundings.function_arn, until, None)
+        elif not reply.remembered:
+            self._store.claim(reply.path, case.progress)
+            self._store.keep_event(reply.path, case.event)
+            self._store.claim_answer(
+                reply.path, Answer(called=False, ways=reply.ways, response=reply.response)
+            )
+            self._polling.start(reply.path, surroundings.function_arn, case.expires, None)
 
     def bury(self, path: str) -> None:
         """End the polling of a request, then forget it. Memory goes last: it is the only
@@ -223,19 +148,35 @@ class Conductor:
 
     # -- one look -----------------------------------------------------------------------
 
+    def _case(
+        self, event: Event, memory: Memory | None, surroundings: Surroundings, *, first_hand: bool
+    ) -> Case:
+        ticket = read_ticket(event, self._clock())
+        if memory is not None:
+            ticket = replace(ticket, issued=memory.progress.issued)
+        return Case(
+            ticket=ticket,
+            event=slim(event),
+            path=self._store.path(ticket),
+            memory=memory,
+            rollback=memory.progress.rollback if memory is not None else None,
+            first_hand=first_hand,
+            surroundings=surroundings,
+        )
+
     def _look(self, case: Case) -> Reply | None:
-        memory = case.memory
-        if memory is not None and memory.answer is not None:
-            if memory.answer.called or memory.call is None:
-                return Reply(case.ticket, memory.answer.response, case.path, remembered=True)
+        kept = case.memory.answer if case.memory is not None else None
+        if kept is not None:
+            if kept.called or case.call is None:
+                return self._reply(case, kept.response, remembered=True, ways=kept.ways)
             # Decided while another invocation was calling, and then cut short: not true.
             self._store.release_answer(case.path)
         try:
             case, decision, cluster = self._decide(case)
-            if isinstance(decision, Wait):
-                self._remember(case, decision, cluster)
-                return None
-            return self._end(case, decision)
+            if isinstance(decision, Finish):
+                return self._end(case, decision)
+            self._remember(case, decision, cluster)
+            return self._hand_over(case, decision, cluster)
         except Buried:
             return None  # another invocation has ended this request meanwhile
 
@@ -246,7 +187,7 @@ class Conductor:
         cluster: Cluster | None = None
         try:
             case = self._with_rollback(case)
-            request = _request(case)
+            request = case.request()
             cluster = self._sagemaker.describe(request.declared.cluster)
             decision = self._step(case, request, cluster, now)
         except Buried:
@@ -342,7 +283,7 @@ class Conductor:
             raise Buried
         if case.memory is None or case.memory.event is None:
             self._patiently(lambda: store.keep_event(path, case.event))
-        wake = case.surroundings.function_arn, case.ticket.issued + SERVICE_TIMEOUT
+        wake = case.surroundings.function_arn, case.expires
         self._patiently(lambda: self._polling.start(path, *wake, cluster))
 
     def _remember(self, case: Case, wait: Wait, cluster: Cluster | None) -> None:
@@ -350,7 +291,7 @@ class Conductor:
         if case.first_hand:
             # An invocation that was killed may have claimed, and not come to the rule.
             self._open(replace(case, memory=self._store.recall(case.path)), cluster)
-        elif wait.active <= case.progress.active and case.progress == _remembered(case):
+        elif wait.active <= case.progress.active and not case.is_news:
             return
         current = self._store.recall(case.path)
         if current is None:
@@ -363,34 +304,61 @@ class Conductor:
         if seen != current.progress:
             self._store.keep_progress(case.path, seen)
 
-    def _end(self, case: Case, end: Finish) -> Reply | None:
-        response = answer(
-            case.ticket,
-            end,
-            self._resource_id(case, end),
-            case.surroundings.log_group,
+    def _hand_over(self, case: Case, wait: Wait, cluster: Cluster | None) -> Reply | None:
+        """Where a wait condition waits for the end, answer the resource once the patch runs."""
+        if case.call is None or case.handed_over or case.wait_handle is None:
+            return None
+        if not (case.call.accepted or wait.active or case.progress.active):
+            return None
+        end = Finish(
+            Outcome.PATCHING, f"{wait.reason} A wait condition waits for the end.", cluster
         )
-        current = self._store.recall(case.path)
-        if current is None:
+        response = self._response(case, end)
+        return Reply(case.ticket, response, case.path, remembered=True, last=False)
+
+    def _end(self, case: Case, end: Finish) -> Reply | None:
+        if case.wait_handle is None:
+            ways: tuple[Way, ...] = (Way.ANSWER,)
+        elif case.handed_over:
+            ways = (Way.SIGNAL,)
+        else:
+            # Another invocation may be handing over right now: the signal tells in any case,
+            # and comes first, for after the answer nobody would look again.
+            ways = (Way.SIGNAL, Way.ANSWER)
+        response = self._response(case, end)
+        if self._store.recall(case.path) is None:
             if case.memory is not None:
                 raise Buried
-            return Reply(case.ticket, response, case.path, remembered=False)
+            return self._reply(case, response, remembered=False, ways=ways)
         called = case.call is not None
-        if not self._store.claim_answer(case.path, Answer(called, response)):
+        kept = Answer(called=called, ways=ways, response=response)
+        if not self._store.claim_answer(case.path, kept):
             return None  # another invocation is answering
-        if not called:
-            current = self._store.recall(case.path)
-            if current is None or current.call is not None:
-                self._store.release_answer(case.path)
-                return None  # a call was made meanwhile: this end is not the true one
-        return Reply(case.ticket, response, case.path, remembered=True)
+        current = self._store.recall(case.path)
+        if current is None or (current.call is not None and not called):
+            # It is over by now; or a call was made meanwhile, and this end is not the true one.
+            self._store.release_answer(case.path)
+            return None
+        return self._reply(case, response, remembered=True, ways=ways)
 
-    def _resource_id(self, case: Case, end: Finish) -> str:
-        declared = _declared_cluster(case.event.get("ResourceProperties"))
+    def _reply(
+        self, case: Case, response: dict[str, Any], *, remembered: bool, ways: tuple[Way, ...]
+    ) -> Reply:
+        return Reply(
+            case.ticket,
+            response,
+            case.path,
+            remembered=remembered,
+            ways=ways,
+            wait_handle=case.wait_handle,
+        )
+
+    def _response(self, case: Case, end: Finish) -> dict[str, Any]:
         replaces = False
-        if end.succeeded and end.cluster is not None and case.ticket.physical_id is not None:
-            replaces = not is_same_cluster(_request(case), end.cluster)
-        return physical_id(case.ticket, declared, replaces=replaces)
+        if case.ticket.type is RequestType.UPDATE and end.succeeded and end.cluster is not None:
+            replaces = not is_same_cluster(case.request(), end.cluster)
+        resource_id = physical_id(case.ticket, case.cluster, replaces=replaces)
+        return answer(case.ticket, end, resource_id, case.surroundings.log_group)
 
     def _supersede(self, ticket: Ticket, path: str) -> Memory | None:
         """Bury this resource's older requests, which CloudFormation has given up, and
@@ -420,7 +388,7 @@ class Conductor:
             "DescribeCluster", "ListClusterNodes", "UpdateClusterSoftware",
         )  # fmt: skip
         if kind is Problem.Kind.NOT_FOUND and about_cluster:
-            name = _declared_cluster(case.event.get("ResourceProperties"))
+            name = case.cluster
             region, account = case.surroundings.region, case.ticket.account
             if case.call is not None:
                 return failed(f"While being patched, cluster {name} disappeared.")
@@ -436,7 +404,7 @@ class Conductor:
         return self._unless_late(case, now, str(problem))
 
     def _unless_late(self, case: Case, now: float, why: str) -> Finish | Wait:
-        if now < _deadline(case):
+        if now < case.ends:
             return Wait(sentence(f"Looking again later: {why}"))
         if case.call is None:
             return failed(sentence(f"Nothing was patched until the timeout: {why}"))
@@ -445,22 +413,15 @@ class Conductor:
             "goes on by itself; nobody watches it now."
         )
 
-    def _reply_unremembered(
-        self, ticket: Ticket, event: Event, surroundings: Surroundings, why: str
-    ) -> Reply:
+    def _give_up(self, case: Case, why: str) -> Reply:
         """The end of a request that could not even be written down."""
         try:
-            rollback = ticket.type is RequestType.UPDATE and self._stack.is_rolling_back(
-                ticket.stack_id
-            )
-        except Problem:
-            rollback = False
-        end = left(why, None) if rollback else failed(why)
-        cluster = _declared_cluster(event.get("ResourceProperties"))
-        resource_id = physical_id(ticket, cluster, replaces=False)
-        _say(ticket, "begin", logging.ERROR, reason=why)
-        response = answer(ticket, end, resource_id, surroundings.log_group)
-        return Reply(ticket, response, self._store.path(ticket), remembered=False)
+            case = self._with_rollback(case)
+        except Problem as problem:
+            _say(case.ticket, "begin", logging.ERROR, problem=str(problem))
+        end = left(why, None) if case.rollback else failed(why)
+        _say(case.ticket, "begin", logging.ERROR, reason=why)
+        return Reply(case.ticket, self._response(case, end), case.path, remembered=False)
 
     def _patiently(self, call: Callable[[], T]) -> T:
         """Try for a minute: the role's policy may not have spread yet."""
@@ -474,55 +435,10 @@ class Conductor:
         return call()
 
 
-def _request(case: Case) -> Request:
-    """The request with its declarations parsed. Raises ``BadProperty``."""
-    declared = parse_declaration(case.event.get("ResourceProperties"))
-    return Request(
-        ticket=case.ticket,
-        declared=declared,
-        previous=_previous(case.event),
-        deadline=_deadline(case),
-        rollback=bool(case.rollback),
-    )
-
-
-def _previous(event: Event) -> Declaration | None:
-    """The declaration before. In a rollback it is the failed one, which may be anything."""
-    if "OldResourceProperties" not in event:
-        return None
-    try:
-        return parse_declaration(event["OldResourceProperties"])
-    except BadProperty:
-        return None
-
-
-def _deadline(case: Case) -> float:
-    try:
-        timeout = parse_declaration(case.event.get("ResourceProperties")).timeout
-    except BadProperty:
-        timeout = MAX_TIMEOUT
-    return case.ticket.issued + timeout
-
-
-def _remembered(case: Case) -> Progress | None:
-    return case.memory.progress if case.memory is not None else None
-
-
-def _as_remembered(ticket: Ticket, memory: Memory | None) -> Ticket:
-    return ticket if memory is None else replace(ticket, issued=memory.progress.issued)
-
-
-def _declared_cluster(properties: object) -> str | None:
-    """The declared cluster, read without judging: an answer needs an id in every case."""
-    given = cast("Event", properties) if isinstance(properties, dict) else {}
-    name: object = given.get("ClusterName")
-    return name[:256] if isinstance(name, str) and name else None
-
-
 def _say_decision(case: Case, decision: Finish | Wait, now: float) -> None:
     said: dict[str, Any] = {
         "request": case.ticket.request_id,
-        "cluster": _declared_cluster(case.event.get("ResourceProperties")),
+        "cluster": case.cluster,
         "rollback": case.rollback,
         "called": case.call is not None,
         "seconds_since_request": round(now - case.ticket.issued),

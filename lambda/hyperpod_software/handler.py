@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from hyperpod_software.conductor import Conductor, Event, Reply, Surroundings
+from hyperpod_software.case import Event, Surroundings
+from hyperpod_software.conductor import Conductor
 from hyperpod_software.crhelper_adapter import SoftwareResource
 from hyperpod_software.edges.images import Images
 from hyperpod_software.edges.memory import ParameterStore
@@ -15,7 +16,8 @@ from hyperpod_software.edges.polling import Polling, read_poll
 from hyperpod_software.edges.response import put_answer
 from hyperpod_software.edges.sagemaker import SageMaker
 from hyperpod_software.edges.stack import Stack
-from hyperpod_software.rules.answering import body
+from hyperpod_software.rules.answering import body, signal
+from hyperpod_software.words.reply import Reply, Way
 
 Handler = Callable[[Event, Any], None]
 
@@ -37,10 +39,14 @@ def build(
     )
 
     def deliver(reply: Reply, event: Event, context: Any) -> None:
-        if put(reply.ticket.response_url, body(reply.response), sleep):
-            conductor.delivered(reply)
-        else:
-            conductor.undelivered(reply, event, _surroundings(context))
+        for way in reply.ways:
+            url, message = reply.ticket.response_url, reply.response
+            if way is Way.SIGNAL:
+                url, message = str(reply.wait_handle), signal(message)
+            if not put(url, body(message), sleep):
+                conductor.undelivered(reply, event, _surroundings(context))
+                return
+        conductor.delivered(reply)
 
     helper = SoftwareResource(deliver)
 
@@ -53,7 +59,7 @@ def build(
     @helper.poll_update
     @helper.poll_delete
     def look(event: Event, context: Any) -> Reply | None:
-        return conductor.look(event["Path"], event["Memory"], _surroundings(context))
+        return conductor.look(event["Memory"], _surroundings(context))
 
     @helper.delete
     def forget(event: Event, context: Any) -> Reply | None:
@@ -67,7 +73,7 @@ def build(
         memory = conductor.recall(poll)
         if memory is not None:
             request = memory.event or {}
-            helper({**request, "CrHelperPoll": True, "Path": poll.path, "Memory": memory}, context)
+            helper({**request, "CrHelperPoll": True, "Memory": memory}, context)
 
     # crhelper registers them by decorator; they are called through it only.
     del begin, look, forget

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from hyperpod_software.conductor import Conductor, Reply, Surroundings
+from hyperpod_software.case import Surroundings
+from hyperpod_software.conductor import Conductor
 from hyperpod_software.edges.aws import Problem
 from hyperpod_software.edges.memory import ParameterStore
 from hyperpod_software.edges.polling import Poll, rule_name
@@ -13,6 +14,7 @@ from hyperpod_software.edges.sagemaker import CallResult
 from hyperpod_software.edges.stack import ResourceEvent
 from hyperpod_software.words.cluster import Cluster, Node
 from hyperpod_software.words.decision import Patch
+from hyperpod_software.words.reply import Reply
 from tests.lifecycle.samples import NOW, STACK, cluster, properties
 
 URL = "https://bucket.invalid/answer?X-Amz-Date=20270115T080000Z&X-Amz-Signature=SECRET"
@@ -139,7 +141,7 @@ class Parts:
         """What the first rule there is makes the handler do."""
         poll = next(iter(self.rules.rules.values()))
         memory = self.conductor.recall(poll)
-        return None if memory is None else self.conductor.look(poll.path, memory, HERE)
+        return None if memory is None else self.conductor.look(memory, HERE)
 
     def nothing_left(self) -> bool:
         return not self.store.values and not self.rules.rules

@@ -57,8 +57,7 @@ def request(
         physical_id=None if kind is RequestType.CREATE else "ml",
         issued=NOW,
     )
-    current = now or declared()
-    return Request(ticket, current, before, NOW + current.timeout, rollback)
+    return Request(ticket, now or declared(), before, rollback)
 
 
 def group(name: str = "workers", **changes: Any) -> Group:

@@ -283,7 +283,7 @@ def test_rule_05_a_release_cannot_replace_a_custom_ami() -> None:
 def test_rule_06_a_busy_cluster_is_waited_for_until_the_deadline(seen: object) -> None:
     assert isinstance(plan(request(), seen, NOW), Wait)  # type: ignore[arg-type]
     late = plan(request(), seen, NOW + 3000)  # type: ignore[arg-type]
-    assert ended(late, None).startswith("Nothing was patched: until the timeout of 3000 seconds")
+    assert ended(late, None).startswith("Nothing was patched within 3000 seconds: ")
 
 
 @pytest.mark.parametrize("status", ["Failed", "Degraded", "InService", None])

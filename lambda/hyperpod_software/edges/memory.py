@@ -7,6 +7,7 @@ Under ``/<prefix>/<resource>/<request>/`` lie small SecureString documents:
 ``request``   the request itself; cut in pieces where it is over a parameter's 4 KB.
 ``call``      the intent to call UpdateClusterSoftware; whoever creates it may call.
 ``accepted``  HyperPod accepted that call.
+``handed-over``  the resource was answered; a signal to its wait condition ends the request.
 ``answer``    the answer as it is to be sent; whoever creates it may answer.
 
 A document that only one may create is made with ``Overwrite=False``, which SSM decides
@@ -25,6 +26,7 @@ from typing import Any, cast
 
 from hyperpod_software.edges.aws import Problem, calling, client
 from hyperpod_software.words.memory import Call, Progress, digest
+from hyperpod_software.words.reply import Way
 from hyperpod_software.words.request import Ticket
 
 PIECE = 4096
@@ -43,6 +45,7 @@ class Answer:
 
     called: bool
     """It was decided in the knowledge of a patch call."""
+    ways: tuple[Way, ...]
     response: Document
 
 
@@ -56,6 +59,8 @@ class Memory:
     writing it down."""
     call: Call | None
     answer: Answer | None
+    handed_over: bool
+    """The resource was answered, and a signal to the wait condition ends the request."""
 
 
 class ParameterStore:
@@ -114,11 +119,17 @@ class ParameterStore:
         self._delete([f"{path}/call"])
 
     def keep_acceptance(self, path: str) -> None:
-        self._create(f"{path}/accepted", {})
+        """HyperPod accepted the call. Raises ``Buried`` where the request has ended."""
+        self._note(path, "accepted")
+
+    def keep_handover(self, path: str) -> None:
+        """The resource was answered. Raises ``Buried`` where the request has ended."""
+        self._note(path, "handed-over")
 
     def claim_answer(self, path: str, answer: Answer) -> bool:
         """Fix the one answer; ``False`` where it was fixed before."""
-        document = {"called": answer.called, "response": answer.response}
+        ways = [way.value for way in answer.ways]
+        document = {"called": answer.called, "ways": ways, "response": answer.response}
         return self._create(f"{path}/answer", document)
 
     def release_answer(self, path: str) -> None:
@@ -143,6 +154,12 @@ class ParameterStore:
             if not page.get("NextToken"):
                 return
             token = {"NextToken": page["NextToken"]}
+
+    def _note(self, path: str, document: str) -> None:
+        self._create(f"{path}/{document}", {})
+        if self.recall(path) is None:
+            self._delete([f"{path}/{document}"])
+            raise Buried
 
     def _create(self, name: str, document: Mapping[str, Any]) -> bool:
         # A put whose answer is lost is sent again by the SDK, and then finds its own work
@@ -222,5 +239,10 @@ def _memory(found: Mapping[str, str]) -> Memory:
         ),
         answer=None
         if answer is None
-        else Answer(called=bool(answer["called"]), response=cast("Document", answer["response"])),
+        else Answer(
+            called=bool(answer["called"]),
+            ways=tuple(map(Way, cast("list[str]", answer["ways"]))),
+            response=cast("Document", answer["response"]),
+        ),
+        handed_over="handed-over" in found,
     )

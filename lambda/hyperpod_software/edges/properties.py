@@ -12,6 +12,11 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any, NoReturn, TypeVar, cast
 
+from hyperpod_software.words.request import (
+    ANSWER_MARGIN,
+    SERVICE_TIMEOUT,
+    WAIT_CONDITION_TIMEOUT,
+)
 from hyperpod_software.words.software import (
     Declaration,
     OnCreate,
@@ -28,6 +33,7 @@ GROUP_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9])*")
 RELEASE = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+")
 ALARM_NAME = re.compile(r"(?!\s*$).+")
 KEY_ARN = re.compile(r"arn:aws[a-z\-]*:kms:[a-z0-9\-]*:[0-9]{12}:(key|alias)/.+")
+HANDLE = re.compile(r"https?://[!-~]{1,2040}")
 # Deliberately ASCII: str.isdigit() also accepts digits that int() does not.
 WHOLE_NUMBER = re.compile(r"-?[0-9]{1,9}")
 
@@ -38,18 +44,15 @@ MAX_ALARMS = 10
 MAX_ALARM_NAME = 255
 MAX_WAIT_INTERVAL = 3600
 MAX_REVISION = 256
-SERVICE_TIMEOUT = 3600
-"""The longest that CloudFormation waits for a custom resource, in seconds."""
-ANSWER_MARGIN = 180
-"""Seconds kept back from CloudFormation's own limit, for the last look and the answer."""
 MIN_TIMEOUT = 60
 MAX_TIMEOUT = SERVICE_TIMEOUT - ANSWER_MARGIN
+MAX_LONG_TIMEOUT = WAIT_CONDITION_TIMEOUT - ANSWER_MARGIN
 
 KNOWN = frozenset(
     {
         "ServiceToken", "ServiceTimeout", "ClusterName", "ImageId", "ImageOwner", "KmsKeyId",
         "ImageReleaseVersion", "InstanceGroups", "DeploymentConfig", "Revision", "Timeout",
-        "OnCreate", "OnRollback", "OnSkippedNodes",
+        "OnCreate", "OnRollback", "OnSkippedNodes", "WaitConditionHandle", "WaitForCompletion",
     }
 )  # fmt: skip
 
@@ -71,6 +74,8 @@ def parse_declaration(properties: object) -> Declaration:
         image_id = image_id.lower()
     if version is not None:
         _release("ImageReleaseVersion", version)
+    wait_handle = _wait_handle(props)
+    longest = MAX_TIMEOUT if wait_handle is None else MAX_LONG_TIMEOUT
     versioned = version is not None or bool(group_versions)
     if image_id is not None and versioned:
         raise BadProperty("ImageId and ImageReleaseVersion were both given; declare one of them.")
@@ -94,7 +99,9 @@ def parse_declaration(properties: object) -> Declaration:
         owned_image=_owned_image(props, image_id),
         kms_key_id=_key(props),
         deployment=_deployment(props),
-        timeout=_whole("Timeout", props.get("Timeout", MAX_TIMEOUT), MIN_TIMEOUT, MAX_TIMEOUT),
+        timeout=_whole("Timeout", props.get("Timeout", MAX_TIMEOUT), MIN_TIMEOUT, longest),
+        wait_handle=wait_handle,
+        wait_for_completion=_flag(props, "WaitForCompletion"),
         on_create=_choice(props, "OnCreate", OnCreate, OnCreate.PATCH),
         on_rollback=_choice(props, "OnRollback", OnRollback, OnRollback.RESTORE),
         on_skipped_nodes=_choice(props, "OnSkippedNodes", OnSkippedNodes, OnSkippedNodes.FAIL),
@@ -132,6 +139,23 @@ def _key(props: Mapping[str, object]) -> str | None:
     if value is not None:
         _match("KmsKeyId", value, KEY_ARN, "the ARN of a KMS key")
     return value
+
+
+def _wait_handle(props: Mapping[str, object]) -> str | None:
+    value = props.get("WaitConditionHandle")
+    if value is None:
+        return None
+    # A handle's URL is a credential: what was given instead is not repeated.
+    if not isinstance(value, str) or not HANDLE.fullmatch(value):
+        raise BadProperty("WaitConditionHandle is no URL; allowed is a Ref of the handle.")
+    return value
+
+
+def _flag(props: Mapping[str, object], name: str) -> bool:
+    value = props.get(name, "true")
+    if value not in ("true", "false"):
+        _bad(name, value, "true or false")
+    return value == "true"
 
 
 def _instance_groups(

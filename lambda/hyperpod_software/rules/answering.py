@@ -10,6 +10,8 @@ from hyperpod_software.words.request import Ticket
 
 ANSWER_LIMIT = 4000
 """CloudFormation takes 4096 bytes; an answer that is kept for another try is wrapped a little."""
+ATTRIBUTES = ("ClusterArn", "Outcome", "PatchedInstanceGroups", "PatchedNodeCount")
+"""The resource's attributes, in the order in which a signal carries them."""
 _REASON_LIMIT = 1400
 _GROUPS_LIMIT = 1000
 
@@ -27,7 +29,7 @@ def answer(ticket: Ticket, end: Finish, resource_id: str, log_group: str) -> dic
     groups = ",".join(end.patched_groups)
     if len(groups) > _GROUPS_LIMIT:
         kept = groups[:_GROUPS_LIMIT].rpartition(",")[0]
-        groups = f"{kept},… ({len(end.patched_groups)} groups)"
+        groups = f"{kept},... ({len(end.patched_groups)} groups)"
     cluster = end.cluster
     response = {
         "Status": "SUCCESS" if end.succeeded else "FAILED",
@@ -45,6 +47,22 @@ def answer(ticket: Ticket, end: Finish, resource_id: str, log_group: str) -> dic
         },
     }
     return fitted(response)
+
+
+def signal(response: dict[str, Any]) -> dict[str, Any]:
+    """The wait condition's signal that says the same as a response.
+
+    Its ``Data`` are the attributes in a fixed order, each between bars: the template takes them
+    apart again. No cluster's, group's or outcome's name has a bar in it.
+    """
+    data = response["Data"]
+    values = [data[name].replace("|", "/") for name in ATTRIBUTES]
+    return {
+        "Status": "SUCCESS" if response["Status"] == "SUCCESS" else "FAILURE",
+        "UniqueId": response["RequestId"],
+        "Data": f"|{'|'.join(values)}|",
+        "Reason": response["Reason"],
+    }
 
 
 def fitted(response: dict[str, Any]) -> dict[str, Any]:

@@ -28,9 +28,9 @@ def plan(request: Request, cluster: Cluster, now: float) -> Finish | Wait | Patc
         return _nothing("No declared image, version or revision changed.", cluster)
     busy = in_flight(cluster)
     if busy is not None:
-        if now >= request.deadline:
+        if now >= request.begin_by:
             return failed(
-                f"Nothing was patched: until the timeout of {declared.timeout} seconds {busy}.",
+                f"Nothing was patched within {_waited(request)} seconds: {busy}.",
                 cluster,
             )
         return Wait(f"Waiting to begin: {busy}.")
@@ -40,10 +40,10 @@ def plan(request: Request, cluster: Cluster, now: float) -> Finish | Wait | Patc
     refusal = _refusal(declared, cluster, groups)
     if refusal is not None:
         return failed(refusal, cluster)
-    if now >= request.deadline:
+    if now >= request.begin_by:
         return failed(
-            f"Nothing was patched: the timeout of {declared.timeout} seconds was over before "
-            f"the patch of {listed(groups)} could begin.",
+            f"Nothing was patched: the patch of {listed(groups)} could not begin within "
+            f"{_waited(request)} seconds.",
             cluster,
         )
     every_group = declared.groups is None and len(groups) == len(cluster.groups)
@@ -102,6 +102,10 @@ def may_call(request: Request, status: str | None, since: float | None) -> bool:
     """
     expected = f"{request.ticket.type.value.upper()}_IN_PROGRESS"
     return status == expected and since is not None and since <= request.ticket.issued + 60
+
+
+def _waited(request: Request) -> int:
+    return round(request.begin_by - request.ticket.issued)
 
 
 def _is_proven(declared: Declaration, cluster: Cluster, name: str) -> bool:

@@ -31,7 +31,7 @@ def plan_rollback(request: Request, cluster: Cluster, now: float) -> Finish | Wa
         return left("the declared software did not change", cluster)
     busy = in_flight(cluster)
     if busy is not None:
-        if now >= request.deadline:
+        if now >= request.begin_by:
             return left(f"until the timeout of {declared.timeout} seconds {busy}", cluster)
         return Wait(f"Waiting before rolling back: {busy}.")
     if declared.on_rollback is OnRollback.LEAVE:
@@ -47,7 +47,7 @@ def plan_rollback(request: Request, cluster: Cluster, now: float) -> Finish | Wa
     if not groups:
         return left("no group is proven to run the failed software and has a pinned one to "
                     "go back to", cluster)  # fmt: skip
-    if now >= request.deadline:
+    if now >= request.begin_by:
         return left(f"the timeout of {declared.timeout} seconds was over", cluster)
     return Patch(cluster, tuple(groups), every_group=False)
 

@@ -93,6 +93,13 @@ class Look:
 
 def judge(look: Look, tallies: Mapping[str, NodeTally] | None) -> Finish | Wait | CountNodes:
     """What the cluster says about the patch: over, not over, or ask its nodes."""
+    if not look.request.declared.wait_for_completion and _is_known_to_run(look):
+        return Finish(
+            Outcome.ACCEPTED,
+            f"HyperPod accepted the call to patch cluster {look.cluster.name}. How it ends is not "
+            "watched: WaitForCompletion is false.",
+            look.cluster,
+        )
     watched = [
         Watched(
             group,
@@ -111,6 +118,10 @@ def judge(look: Look, tallies: Mapping[str, NodeTally] | None) -> Finish | Wait 
     if tallies is None:
         return CountNodes(tuple(each.group.name for each in watched))
     return _settle(look, watched)
+
+
+def _is_known_to_run(look: Look) -> bool:
+    return look.call.accepted or bool(look.progress.active)
 
 
 def _stage(look: Look, group: Group) -> Stage:
@@ -268,14 +279,15 @@ def _gone(look: Look) -> str:
 
 
 def _wait(look: Look, watched: list[Watched], why: str) -> Finish | Wait:
-    declared, cluster = look.request.declared, look.cluster
+    cluster = look.cluster
     done = sum(
         min(each.group.target_state_count or 0, each.group.current_count) for each in watched
     )
     total = sum(each.group.current_count for each in watched)
     if look.now >= look.request.deadline:
+        waited = round(look.request.deadline - look.request.ticket.issued)
         return failed(
-            f"The timeout of {declared.timeout} seconds passed before the patch of cluster "
+            f"The timeout of {waited} seconds passed before the patch of cluster "
             f"{cluster.name} ended: {why}, and {done} of {counted(total, 'node')} counted on the "
             "image that HyperPod is bringing. The cluster goes on by itself; nobody watches it now.",
             cluster,

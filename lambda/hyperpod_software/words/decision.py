@@ -16,6 +16,8 @@ class Outcome(Enum):
     ALREADY_CURRENT = "AlreadyCurrent"
     NOTHING_TO_PATCH = "NothingToPatch"
     ADOPTED = "Adopted"
+    ACCEPTED = "Accepted"
+    PATCHING = "Patching"
     RESTORED = "Restored"
     LEFT_AS_IS = "LeftAsIs"
 

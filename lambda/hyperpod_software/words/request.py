@@ -7,6 +7,13 @@ from enum import Enum
 
 from hyperpod_software.words.software import Declaration
 
+SERVICE_TIMEOUT = 3600
+"""The longest that CloudFormation waits for the answer of a custom resource, in seconds."""
+WAIT_CONDITION_TIMEOUT = 43_200
+"""The longest that CloudFormation waits for a wait condition's signal, in seconds."""
+ANSWER_MARGIN = 180
+"""Seconds kept back from CloudFormation's own limits, for the last look and the answer."""
+
 
 class RequestType(Enum):
     CREATE = "Create"
@@ -41,7 +48,33 @@ class Request:
     declared: Declaration
     previous: Declaration | None
     """The declaration before an Update; ``None`` on Create, or where it was unreadable."""
-    deadline: float
-    """When this request stops waiting (epoch seconds): before CloudFormation does."""
     rollback: bool = False
     """The stack is rolling back: such a request is never answered with FAILED."""
+
+    @property
+    def wait_handle(self) -> str | None:
+        """The wait condition's handle to signal at the end; ``None``: the answer is the end.
+
+        A handle works for one wait. A rollback comes with the handle of an earlier
+        declaration, and so may an Update: then the answer has to wait for the end.
+        """
+        used = self.previous.wait_handle if self.previous is not None else None
+        if self.rollback or self.declared.wait_handle == used:
+            return None
+        return self.declared.wait_handle
+
+    @property
+    def begin_by(self) -> float:
+        """When a request that has not called yet stops waiting (epoch seconds): before
+        CloudFormation stops waiting for its answer."""
+        return self.ticket.issued + min(self.declared.timeout, SERVICE_TIMEOUT - ANSWER_MARGIN)
+
+    @property
+    def deadline(self) -> float:
+        """When the request stops waiting for the end of its patch (epoch seconds)."""
+        return (
+            self.begin_by
+            if self.wait_handle is None
+            else self.ticket.issued
+            + min(self.declared.timeout, WAIT_CONDITION_TIMEOUT - ANSWER_MARGIN)
+        )

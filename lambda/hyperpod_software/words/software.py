@@ -71,6 +71,12 @@ class Declaration:
     kms_key_id: str | None = None
     deployment: Mapping[str, Any] | None = None
     timeout: int = 0
+    """Seconds until a request stops waiting for the end of its patch."""
+    wait_handle: str | None = None
+    """The pre-signed URL of a WaitConditionHandle, where the timeout is over the hour that
+    CloudFormation waits for a custom resource."""
+    wait_for_completion: bool = True
+    """``False``: the request is over when HyperPod has accepted the call."""
     on_create: OnCreate = OnCreate.PATCH
     on_rollback: OnRollback = OnRollback.RESTORE
     on_skipped_nodes: OnSkippedNodes = OnSkippedNodes.FAIL

@@ -1,0 +1,109 @@
+"""One invocation's view of one request: what came in, and what is remembered of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+from hyperpod_software.edges.memory import Memory
+from hyperpod_software.edges.properties import BadProperty, parse_declaration
+from hyperpod_software.words.memory import Call, Progress
+from hyperpod_software.words.request import ANSWER_MARGIN, SERVICE_TIMEOUT, Request, Ticket
+from hyperpod_software.words.software import Declaration
+
+Event = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What Lambda says about this function."""
+
+    function_arn: str
+    log_group: str
+    region: str
+
+
+@dataclass(frozen=True)
+class Case:
+    """One invocation's view of one request."""
+
+    ticket: Ticket
+    event: Event
+    path: str
+    memory: Memory | None
+    rollback: bool | None
+    """``None``: not known yet."""
+    first_hand: bool
+    """CloudFormation delivered it, rather than our rule: the rule may be missing still."""
+    surroundings: Surroundings
+
+    @property
+    def call(self) -> Call | None:
+        return self.memory.call if self.memory is not None else None
+
+    @property
+    def handed_over(self) -> bool:
+        return self.memory is not None and self.memory.handed_over
+
+    @property
+    def progress(self) -> Progress:
+        if self.memory is not None:
+            return replace(self.memory.progress, rollback=self.rollback)
+        return Progress(self.ticket.issued, self.rollback)
+
+    @property
+    def is_news(self) -> bool:
+        """Something about its progress is not remembered yet."""
+        return self.memory is None or self.progress != self.memory.progress
+
+    @property
+    def cluster(self) -> str | None:
+        """The declared cluster, read without judging: an answer needs an id in every case."""
+        properties = self.event.get("ResourceProperties")
+        given = cast("Event", properties) if isinstance(properties, dict) else {}
+        name: object = given.get("ClusterName")
+        return name[:256] if isinstance(name, str) and name else None
+
+    def request(self) -> Request:
+        """The request with its declarations parsed. Raises ``BadProperty``."""
+        return Request(
+            ticket=self.ticket,
+            declared=parse_declaration(self.event.get("ResourceProperties")),
+            previous=_previous(self.event),
+            rollback=bool(self.rollback),
+        )
+
+    @property
+    def wait_handle(self) -> str | None:
+        try:
+            return self.request().wait_handle
+        except BadProperty:
+            return None
+
+    @property
+    def ends(self) -> float:
+        """When this request stops waiting for what it waits for now (epoch seconds)."""
+        try:
+            request = self.request()
+        except BadProperty:
+            return self.ticket.issued + SERVICE_TIMEOUT - ANSWER_MARGIN
+        return request.begin_by if self.call is None else request.deadline
+
+    @property
+    def expires(self) -> float:
+        """When CloudFormation has given the request up in any case (epoch seconds)."""
+        try:
+            deadline = self.request().deadline
+        except BadProperty:
+            deadline = self.ticket.issued + SERVICE_TIMEOUT - ANSWER_MARGIN
+        return deadline + 2 * ANSWER_MARGIN
+
+
+def _previous(event: Event) -> Declaration | None:
+    """The declaration before. In a rollback it is the failed one, which may be anything."""
+    if "OldResourceProperties" not in event:
+        return None
+    try:
+        return parse_declaration(event["OldResourceProperties"])
+    except BadProperty:
+        return None
