@@ -27,6 +27,7 @@ from hyperpod_patching import (  # noqa: E402
     ClusterSoftware,
     OnCreate,
     OnRollback,
+    OnSkippedNodes,
     PropertyError,
     RollingUpdate,
     SoftwareImage,
@@ -44,6 +45,8 @@ KEYS: Final = (
     "timeout",
     "on-create",
     "on-rollback",
+    "on-skipped-nodes",
+    "wait",
     "stack",
 )
 """The context keys of this app. Only ``cluster`` must be given."""
@@ -66,6 +69,13 @@ _NUMBER: Final = re.compile(r"[0-9]{1,9}", re.ASCII)
 _LONGEST_SHOWN: Final = 80
 
 _Choice = TypeVar("_Choice", bound=Enum)
+
+
+class Wait(Enum):
+    """Whether the deploy waits for the end of the patch."""
+
+    YES = "yes"
+    NO = "no"
 
 
 class ContextError(Exception):
@@ -174,6 +184,8 @@ def _declared(scope: Construct, context: Context) -> ClusterSoftware:
         timeout=None if timeout is None else Duration.minutes(timeout),
         on_create=context.choice("on-create", OnCreate.PATCH),
         on_rollback=context.choice("on-rollback", OnRollback.RESTORE),
+        on_skipped_nodes=context.choice("on-skipped-nodes", OnSkippedNodes.FAIL),
+        wait_for_completion=context.choice("wait", Wait.YES) is Wait.YES,
     )
 
 

@@ -11,11 +11,12 @@ from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
 from ._cluster import Cluster
+from ._completion import Completion
 from ._image import SoftwareImage, SoftwareImageConfig
 from ._provider import Provider
 from ._rolling_update import RollingUpdate
 from ._timeout import Timeout
-from ._validation import PropertyError, check_instance_groups, check_tag
+from ._validation import PropertyError, check_instance_groups, check_tag, unresolved
 
 # Never changes: CloudFormation cannot change the type of a resource that exists.
 _RESOURCE_TYPE: Final = "Custom::HyperPodClusterSoftware"
@@ -82,6 +83,7 @@ class ClusterSoftware(Construct):
         on_create: OnCreate = OnCreate.PATCH,
         on_rollback: OnRollback = OnRollback.RESTORE,
         on_skipped_nodes: OnSkippedNodes = OnSkippedNodes.FAIL,
+        wait_for_completion: bool = True,
         cluster_tags: Mapping[str, str] | None = None,
     ) -> None:
         """Declare the software of a cluster's instance groups.
@@ -99,14 +101,22 @@ class ClusterSoftware(Construct):
             every group of the cluster, as in the API, a Slurm controller among them.
         :param rolling_update: how the nodes are replaced. Default: all nodes of the groups at
             once. A change of it alone patches nothing.
-        :param timeout: how long a patch may take before the deployment fails: 5 to 57 minutes
-            in whole seconds. The patch itself is not stopped. Default: 57 minutes, of the hour
-            CloudFormation waits for a custom resource.
+        :param timeout: how long a patch may take before the deployment fails: 5 minutes to 12
+            hours, in whole seconds. The patch itself is not stopped. Beyond 57 minutes of the
+            hour that CloudFormation waits for a custom resource, the stack waits on a wait
+            condition instead: it is made anew with every change of the declaration, and whatever
+            depends on this construct waits for the end of the patch. The patch has to begin
+            within the hour all the same, and the image must be known at synthesis. Default: 57
+            minutes.
         :param on_create: whether the first deployment patches. Default: it does.
         :param on_rollback: whether groups are patched back when the stack is rolled back.
             Default: they are.
         :param on_skipped_nodes: whether nodes the service left out fail the deployment. Default:
             they do.
+        :param wait_for_completion: whether the deployment waits for the end of the patch. Without,
+            it succeeds with the outcome ``Accepted`` as soon as HyperPod has taken the call: nobody
+            verifies a node, a patch that fails fails no deployment and is not rolled back by
+            CloudFormation, and what depends on this construct does not wait. Default: it waits.
         :param cluster_tags: tags the cluster carries; the role's permission for every cluster is
             narrowed to those that carry all of them (``aws:ResourceTag``). Only for a cluster
             known by name: an ARN is as narrow as can be. Default: not narrowed.
@@ -130,6 +140,11 @@ class ClusterSoftware(Construct):
             _check_type(
                 name, value, choice, " or ".join(f"{choice.__name__}.{one.name}" for one in choice)
             )
+        _check_type("wait_for_completion", wait_for_completion, bool, "True or False")
+        if not wait_for_completion:
+            deadline.refuse_wait_condition(
+                "with wait_for_completion=False, which waits for nothing"
+            )
         tags = None if cluster_tags is None else _check_tags(cluster_tags, known)
 
         provider = Provider.of(stack)
@@ -145,41 +160,58 @@ class ClusterSoftware(Construct):
             "OnCreate": _unless(OnCreate.PATCH, on_create),
             "OnRollback": _unless(OnRollback.RESTORE, on_rollback),
             "OnSkippedNodes": _unless(OnSkippedNodes.FAIL, on_skipped_nodes),
+            "WaitForCompletion": None if wait_for_completion else "false",
         }
+        properties = {name: value for name, value in properties.items() if value is not None}
+        self._completion: Completion | None = None
+        if deadline.needs_wait_condition:
+            if unresolved(config.image_id) or unresolved(config.release_version):
+                deadline.refuse_wait_condition(
+                    "where only CloudFormation knows the image: a new wait needs a new declaration"
+                )
+            self._completion = Completion(self, properties)
+            properties["WaitConditionHandle"] = self._completion.handle
         self._resource = CustomResource(
             self,
             "Resource",
             resource_type=_RESOURCE_TYPE,
             service_token=provider.function.function_arn,
             service_timeout=deadline.service_timeout,
-            properties={name: value for name, value in properties.items() if value is not None},
+            properties=properties,
         )
         provider.ready_before(self._resource)
+        if self._completion is not None:
+            self._completion.after(self._resource, deadline)
         self._warn(known, groups, rolling_update, config)
 
     @property
     def cluster_arn(self) -> str:
         """The ARN of the cluster."""
-        return self._resource.get_att_string("ClusterArn")
+        return self._attribute("ClusterArn")
 
     @property
     def outcome(self) -> str:
         """What the last deployment did.
 
         ``Patched``, ``PatchedWithSkippedNodes``, ``AlreadyCurrent``, ``NothingToPatch``,
-        ``Adopted``, ``Restored`` or ``LeftAsIs``.
+        ``Adopted``, ``Accepted``, ``Restored`` or ``LeftAsIs``.
         """
-        return self._resource.get_att_string("Outcome")
+        return self._attribute("Outcome")
 
     @property
     def patched_instance_groups(self) -> str:
         """The names of the groups that the last deployment patched, parted by commas."""
-        return self._resource.get_att_string("PatchedInstanceGroups")
+        return self._attribute("PatchedInstanceGroups")
 
     @property
     def patched_node_count(self) -> str:
         """How many nodes the last deployment patched: a number, as a string."""
-        return self._resource.get_att_string("PatchedNodeCount")
+        return self._attribute("PatchedNodeCount")
+
+    def _attribute(self, name: str) -> str:
+        if self._completion is not None:
+            return self._completion.attribute(name)
+        return self._resource.get_att_string(name)
 
     def _warn(
         self,

@@ -156,7 +156,7 @@ def test_the_stack_and_the_timeout_are_as_asked_and_the_outputs_are_the_attribut
         ({"alarms": ""}, "-c alarms=: must be 1 to 10 alarms"),
         ({"alarms": "a,,b"}, "-c alarms=a,,b: '' must be the name of a CloudWatch alarm"),
         ({"timeout": "x"}, "-c timeout=x: must be a whole number of minutes"),
-        ({"timeout": "58"}, "-c timeout=58: must be from 5 to 57 minutes"),
+        ({"timeout": "721"}, "-c timeout=721: must be from 5 minutes to 12 hours"),
         ({"timeout": "²"}, "-c timeout=²: must be a whole number of minutes"),
         ({"on-create": "Patch"}, "-c on-create=Patch: must be patch or adopt"),
         ({"on-rollback": ""}, "-c on-rollback=: must be restore or leave"),

@@ -66,8 +66,20 @@ def declare(stack, **properties):
         ({"instance_groups": [7]}, r"instance_groups\[0\] is 7"),
         ({"instance_groups": ["x" * 64]}, "but must be at most 63 characters long"),
         ({"rolling_update": {}}, r"rolling_update is {}, but must be a RollingUpdate"),
-        ({"timeout": Duration.minutes(4)}, "timeout is '240 seconds', but must be from 5 to 57"),
-        ({"timeout": Duration.hours(1)}, "timeout is '3600 seconds'"),
+        ({"timeout": Duration.minutes(4)}, "timeout is '240 seconds', but must be from 5"),
+        ({"timeout": Duration.minutes(721)}, "timeout is '43260 seconds', but must be from 5"),
+        (
+            {"timeout": Duration.hours(1), "wait_for_completion": False},
+            "timeout is '3600 seconds', but must be at most 57 minutes with wait_for_completion",
+        ),
+        (
+            {
+                "timeout": Duration.hours(1),
+                "image": SoftwareImage.from_ssm_parameter("/images/gpu"),
+            },
+            "timeout is '3600 seconds', but must be at most 57 minutes where only CloudFormation",
+        ),
+        ({"wait_for_completion": "no"}, "wait_for_completion is 'no', but must be True or False"),
         ({"timeout": Duration.millis(300_500)}, "but must be in whole seconds"),
         ({"timeout": 600}, "timeout is 600, but must be a Duration"),
         ({"on_create": "adopt"}, "on_create is 'adopt', but must be OnCreate.PATCH or OnCreate.A"),

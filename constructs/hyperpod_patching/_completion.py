@@ -1,0 +1,54 @@
+"""Beyond the hour: a wait condition that waits for the end of a patch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+from aws_cdk import CfnWaitCondition, CfnWaitConditionHandle, CustomResource, Fn, Stack, Token
+from constructs import Construct
+
+from ._timeout import Timeout
+
+# The order in which the function's signal carries them, each between bars.
+_ATTRIBUTES: Final = ("ClusterArn", "Outcome", "PatchedInstanceGroups", "PatchedNodeCount")
+
+
+class Completion:
+    """The end of one declaration's patch.
+
+    A wait condition cannot be updated, so each wait needs logical ids of its own: they derive
+    from a hash of what is declared. The same declaration is the same template; a new one is a
+    new wait.
+    """
+
+    def __init__(self, scope: Construct, properties: Mapping[str, Any]) -> None:
+        """Make the handle that the function is to signal."""
+        declared = json.dumps(Stack.of(scope).resolve(dict(properties)), sort_keys=True)
+        self._scope = scope
+        self._hash = hashlib.sha256(declared.encode()).hexdigest()[:8]
+        self._handle = CfnWaitConditionHandle(scope, f"Handle{self._hash}")
+        self._data = ""
+
+    @property
+    def handle(self) -> str:
+        """The handle's pre-signed URL."""
+        return self._handle.ref
+
+    def after(self, resource: CustomResource, timeout: Timeout) -> None:
+        """Wait once the resource has answered, which it does when the patch runs."""
+        condition = CfnWaitCondition(
+            self._scope,
+            f"Completion{self._hash}",
+            handle=self.handle,
+            timeout=str(timeout.wait_condition_timeout),
+            count=1,
+        )
+        condition.node.add_dependency(resource)
+        self._data = Token.as_string(condition.attr_data)
+
+    def attribute(self, name: str) -> str:
+        """An attribute as the signal carries it: ``{"…":"|arn|outcome|groups|count|"}``."""
+        return Fn.select(_ATTRIBUTES.index(name) + 1, Fn.split("|", self._data))
