@@ -7,7 +7,16 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from aws_cdk import CfnWaitCondition, CfnWaitConditionHandle, CustomResource, Fn, Stack, Token
+from aws_cdk import (
+    Acknowledgment,
+    CfnWaitCondition,
+    CfnWaitConditionHandle,
+    CustomResource,
+    Fn,
+    Stack,
+    Token,
+    Validations,
+)
 from constructs import Construct
 
 from ._timeout import Timeout
@@ -48,6 +57,14 @@ class Completion:
         )
         condition.node.add_dependency(resource)
         self._data = Token.as_string(condition.attr_data)
+        # The attribute is a text, as AWS's own examples use it, but its schema calls it a
+        # structure: CDK's validation would warn of every output that is made from it.
+        Validations.of(Stack.of(self._scope)).acknowledge(
+            Acknowledgment(
+                id="CloudFormation-Validate::F6101",
+                reason="Data of a wait condition is a text, which its schema takes for a structure.",
+            )
+        )
 
     def attribute(self, name: str) -> str:
         """An attribute as the signal carries it: ``{"…":"|arn|outcome|groups|count|"}``."""

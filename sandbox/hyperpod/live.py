@@ -1,0 +1,232 @@
+"""A cluster with all that is going on in it."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+from sandbox.hyperpod.distort import distort_cluster
+from sandbox.hyperpod.events import Event, cluster_event, state_change
+from sandbox.hyperpod.faults import Faults
+from sandbox.hyperpod.model import Cluster, Group, new_node
+from sandbox.hyperpod.patch import Alarms, Part, Patch, Stage, Weather
+from sandbox.hyperpod.views import View
+from sandbox.hyperpod.words import ClusterStatus, GroupStatus, NodeStatus
+
+_NEVER = float("inf")
+_KEPT_ANSWERS = 64
+
+
+@dataclass(slots=True, eq=False)
+class _Scaling:
+    group: Group
+    due: float
+
+
+class Live:
+    """One cluster, its patch, its scaling, its coming and going.
+
+    `post` takes the events it makes, with the settings of the moment.
+    """
+
+    def __init__(
+        self, cluster: Cluster, faults: Faults, post: Callable[[Event, Faults], None]
+    ) -> None:
+        self.cluster = cluster
+        self.faults = faults
+        self.gone = False
+        self._post = post
+        self._patch: Patch | None = None
+        self._scalings: list[_Scaling] = []
+        self._created_at = _NEVER
+        self._deleted_at = _NEVER
+        self._vanishes_at = _NEVER
+        self._answers: deque[tuple[float, dict[str, Any]]] = deque(maxlen=_KEPT_ANSWERS)
+        self._told = self._statuses()
+        self._events = 0
+
+    # Looking
+
+    @property
+    def busy(self) -> str | None:
+        """Why nothing can be started now, or None."""
+        if self._patch:
+            return "A software update is in progress."
+        if self._scalings:
+            return "An instance group is being scaled."
+        if self.cluster.status is not ClusterStatus.IN_SERVICE:
+            return f"The cluster is in status {self.cluster.status}."
+        return None
+
+    @property
+    def patch(self) -> Patch | None:
+        return self._patch
+
+    @property
+    def due(self) -> float:
+        times = [self._created_at, self._deleted_at, self._vanishes_at]
+        times += [scaling.due for scaling in self._scalings]
+        if self._patch:
+            times.append(self._patch.due)
+        return min(times)
+
+    def view(self, releases: tuple[str, ...]) -> View:
+        return View(self.cluster, self.faults, releases)
+
+    def answered(self, answer: dict[str, Any], now: float, rng: Random) -> dict[str, Any]:
+        """What a caller of DescribeCluster is given in place of the truth."""
+        faults = self.faults
+        if faults.stale_describes:
+            self._answers.append((now, answer))
+            if rng.random() < faults.stale_describes:
+                until = now - faults.stale_seconds / faults.speed
+                old = [kept for time, kept in self._answers if time <= until]
+                answer = old[-1] if old else self._answers[0][1]
+        return distort_cluster(answer, faults, rng)
+
+    # Doing
+
+    def change_faults(self, faults: Faults, now: float) -> None:
+        factor = self.faults.speed / faults.speed
+        self.faults = faults
+        if factor == 1.0:
+            return
+        if self._patch:
+            self._patch.rescale(now, factor)
+        for scaling in self._scalings:
+            scaling.due = now + (scaling.due - now) * factor
+        for name in ("_created_at", "_deleted_at", "_vanishes_at"):
+            setattr(self, name, now + (getattr(self, name) - now) * factor)
+
+    def start(self, patch: Patch) -> None:
+        self._patch = patch
+        if patch.vanishes_at is not None:
+            # Once announced it comes, be the patch over by then or not.
+            self._vanishes_at = patch.vanishes_at
+        self.cluster.failure_message = None
+
+    def create(self, now: float) -> None:
+        self.cluster.status = ClusterStatus.CREATING
+        for group in self.cluster.groups.values():
+            group.status = GroupStatus.CREATING
+            for node in group.nodes:
+                node.status = NodeStatus.PENDING
+        self._created_at = now + self.faults.create_seconds / self.faults.speed
+        self._tell_state(now)
+
+    def delete(self, now: float) -> None:
+        self.cluster.status = ClusterStatus.DELETING
+        for group in self.cluster.groups.values():
+            group.status = GroupStatus.DELETING
+            for node in group.nodes:
+                node.status = NodeStatus.SHUTTING_DOWN
+        self._deleted_at = now + self.faults.delete_seconds / self.faults.speed
+        self._tell_state(now)
+
+    def scale(self, name: str, count: int, now: float) -> None:
+        group = self.cluster.groups[name]
+        group.target_count = count
+        group.scaling = True
+        if group.status is GroupStatus.IN_SERVICE:
+            group.status = GroupStatus.UPDATING
+        due = now + self.faults.scale_seconds / self.faults.speed
+        self._scalings = [s for s in self._scalings if s.group is not group]
+        self._scalings.append(_Scaling(group, due))
+        self._tell_state(now)
+
+    # Time
+
+    def advance(self, now: float, rng: Random, alarms: Alarms) -> None:
+        """Let everything happen whose time has come, in its order."""
+        while self.due <= now and not self.gone:
+            moment = self.due
+            self._at(moment, rng, alarms)
+            self._tell_state(moment)
+
+    def _at(self, moment: float, rng: Random, alarms: Alarms) -> None:
+        patch = self._patch
+        if min(self._deleted_at, self._vanishes_at) <= moment:
+            self.gone = True
+            return
+        if self._created_at <= moment:
+            self._created(moment)
+        for scaling in [s for s in self._scalings if s.due <= moment]:
+            self._scalings.remove(scaling)
+            self._scaled(scaling.group, moment, rng)
+        if patch:
+            patch.step(moment, Weather(self.faults, rng, alarms, self._noter(moment, rng)))
+            self._after_step(patch)
+
+    def _after_step(self, patch: Patch) -> None:
+        cluster = self.cluster
+        if patch.over:
+            self._patch = None
+        if cluster.continuous:
+            return
+        if patch.over:
+            cluster.status = ClusterStatus.IN_SERVICE
+        elif patch.going_back:
+            cluster.status = ClusterStatus.ROLLING_BACK
+        elif not patch.settling:
+            cluster.status = ClusterStatus.SYSTEM_UPDATING
+
+    def _created(self, moment: float) -> None:
+        self._created_at = _NEVER
+        self.cluster.status = ClusterStatus.IN_SERVICE
+        for group in self.cluster.groups.values():
+            group.status = GroupStatus.IN_SERVICE
+            for node in group.nodes:
+                node.status = NodeStatus.RUNNING
+                node.launched = node.updated = moment
+
+    def _scaled(self, group: Group, moment: float, rng: Random) -> None:
+        part = self._part(group)
+        group.scaling = False
+        if part is None:
+            group.status = GroupStatus.IN_SERVICE
+        software = group.desired
+        while len(group.nodes) < group.target_count:
+            node = new_node(self.cluster, group.name, software, rng, moment)
+            group.nodes.append(node)
+            if part and part.stage is not Stage.BACK and software == part.new:
+                part.done.append(node)
+        # The newest go first.
+        for node in group.nodes[group.target_count :]:
+            group.nodes.remove(node)
+            for held in (part.todo, part.batch, part.done) if part else ():
+                if node in held:
+                    held.remove(node)
+
+    def _part(self, group: Group) -> Part | None:
+        parts = self._patch.parts if self._patch else []
+        return next((p for p in parts if p.group is group and p.stage is not Stage.DONE), None)
+
+    # Telling
+
+    def _statuses(self) -> tuple[object, ...]:
+        groups = self.cluster.groups.values()
+        return (self.cluster.status, *(group.status for group in groups))
+
+    def _tell_state(self, moment: float) -> None:
+        statuses = self._statuses()
+        if statuses != self._told:
+            self._told = statuses
+            self._post(state_change(self.cluster, moment), self.faults)
+
+    def _noter(self, moment: float, rng: Random) -> Callable[..., None]:
+        def note(
+            level: str, text: str, *, group: str | None = None, node: str | None = None
+        ) -> None:
+            if not self.cluster.continuous:
+                return
+            self._events += 1
+            event_id = f"{rng.getrandbits(128):032x}"
+            event = cluster_event(
+                self.cluster, moment, level, text, event_id=event_id, group=group, node=node
+            )
+            self._post(event, self.faults)
+
+        return note

@@ -1,0 +1,200 @@
+"""The wheel works alone: nothing else of this repository is there, and nothing else is needed."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import threading
+import zipfile
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from hyperpod_patching import _asset
+
+ROOT = Path(__file__).parents[2]
+
+APP = """\
+from aws_cdk import App, Stack
+from hyperpod_patching import ClusterSoftware, SoftwareImage
+app = App(stack_traces=False)
+ClusterSoftware(Stack(app, "Training"), "Software", cluster="ml", image=SoftwareImage.latest())
+app.synth()
+"""
+
+# -I and -S: of all that is installed here, only Python itself and the asset can be imported.
+RUN = """\
+import json, sys
+sys.path.append(sys.argv[1])
+from types import SimpleNamespace
+from hyperpod_software.handler import handler
+arn = "arn:aws:lambda:us-east-1:123456789012:function:Training"
+handler(
+    json.loads(sys.argv[2]),
+    SimpleNamespace(
+        invoked_function_arn=arn,
+        function_name="Training",
+        log_group_name="Training-Log",
+        log_stream_name="1",
+        aws_request_id="1",
+        get_remaining_time_in_millis=lambda: 180_000,
+    ),
+)
+"""
+
+
+def tool(*command, **environment):
+    done = subprocess.run(
+        [str(part) for part in command],
+        env={"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    return tmp_path_factory.mktemp("elsewhere")
+
+
+@pytest.fixture(scope="module")
+def wheel(place):
+    tool(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", place)
+    (built,) = place.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def assembly(place, wheel):
+    """What a three-line app makes, run where only the wheel and its requirements are."""
+    environment = place / "venv"
+    uv = Path(sys.executable).with_name("uv")
+    where = packages_come_from()
+    tool(uv, "venv", "--quiet", "--python", sys.executable, environment, **where)
+    tool(
+        *(uv, "pip", "install", "--quiet", "--constraint", ROOT / "requirements-dev.txt", wheel),
+        **{**where, "VIRTUAL_ENV": str(environment)},
+    )
+    outdir = place / "cdk.out"
+    done = tool(environment / "bin/python", "-I", "-c", APP, CDK_OUTDIR=str(outdir))
+    assert "hyperpod_patching" in str(list(environment.rglob("hyperpod_patching")))
+    assert done.stdout == ""
+    return outdir
+
+
+@pytest.fixture(scope="module")
+def unpacked(assembly, place):
+    (asset,) = assembly.glob("asset.*.zip")
+    with zipfile.ZipFile(asset) as archive:
+        archive.extractall(place / "asset")
+    return place / "asset"
+
+
+@pytest.fixture
+def aws():
+    """Systems Manager without a parameter, and CloudFormation's ear for answers."""
+    answers = []
+
+    class Service(BaseHTTPRequestHandler):
+        def do_PUT(self):
+            answers.append(json.loads(self.body()))
+            self.reply(b"")
+
+        def do_POST(self):
+            self.body()
+            self.reply(b'{"Parameters": []}')
+
+        def body(self):
+            return self.rfile.read(int(self.headers.get("content-length", 0)))
+
+        def reply(self, body):
+            self.send_response(200)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            """Keep the tests' output to the tests."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Service) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}", answers
+        server.shutdown()
+        thread.join()
+
+
+def packages_come_from():
+    """The settings that set-up found for uv on this machine."""
+    spec = importlib.util.spec_from_file_location("prepare", ROOT / "tools/prepare.py")
+    prepare = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(prepare)
+    found = prepare.like_pip()
+    return {
+        name: value
+        for name, value in found.items()
+        if name.startswith(("UV_", "SSL_", "XDG_")) or name.lower().endswith("_proxy")
+    }
+
+
+def test_it_holds_the_library_and_the_handler_and_nothing_else(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+    here = {
+        *(
+            file.relative_to(ROOT / "constructs").as_posix()
+            for suffix in ("py", "typed")
+            for file in (ROOT / "constructs/hyperpod_patching").rglob(f"*.{suffix}")
+        ),
+        *(
+            f"hyperpod_patching/_lambda/{file.relative_to(ROOT / 'lambda').as_posix()}"
+            for file in (ROOT / "lambda/hyperpod_software").rglob("*.py")
+        ),
+    }
+    assert {name for name in names if ".dist-info/" not in name} == here
+    assert "hyperpod_patching/py.typed" in names
+
+
+def test_a_three_line_app_synthesizes_what_the_checkout_synthesizes(assembly):
+    (asset,) = assembly.glob("asset.*.zip")
+    here = _asset.handler_asset(_asset.handler_directory())
+    assert asset.read_bytes() == here.path.read_bytes()
+    template = json.loads((assembly / "Training.template.json").read_text())
+    kinds = {one["Type"] for one in template["Resources"].values()}
+    assert "Custom::HyperPodClusterSoftware" in kinds
+
+
+def test_the_handler_answers_from_the_unpacked_asset_alone(unpacked, aws):
+    endpoint, answers = aws
+    stack = "arn:aws:cloudformation:us-east-1:123456789012:stack/Training/1"
+    event = {
+        "RequestType": "Delete",
+        "RequestId": "1",
+        "StackId": stack,
+        "LogicalResourceId": "Software",
+        "PhysicalResourceId": "Training-Software",
+        "ResourceType": "Custom::HyperPodClusterSoftware",
+        "ResponseURL": f"{endpoint}/answer?signature=secret",
+        "ResourceProperties": {"ClusterName": "ml", "ImageId": "default", "Timeout": "3420"},
+    }
+    done = tool(
+        *(sys.executable, "-I", "-S", "-c", RUN, unpacked, json.dumps(event)),
+        AWS_ACCESS_KEY_ID="test",
+        AWS_SECRET_ACCESS_KEY="test",
+        AWS_REGION="us-east-1",
+        AWS_DEFAULT_REGION="us-east-1",
+        AWS_ENDPOINT_URL=endpoint,
+        HYPERPOD_SOFTWARE_PREFIX="HyperPodSoftware-00000000",
+    )
+    (answer,) = answers
+    assert answer["Status"] == "SUCCESS"
+    assert answer["PhysicalResourceId"]
+    assert (answer["StackId"], answer["RequestId"]) == (stack, "1")
+    assert "secret" not in done.stdout + done.stderr
