@@ -81,6 +81,16 @@ class Case:
             return None
 
     @property
+    def batch(self) -> str | None:
+        """The declared batch size, for people to read."""
+        try:
+            deployment = self.request().declared.deployment or {}
+        except BadProperty:
+            return None
+        size = deployment.get("RollingUpdatePolicy", {}).get("MaximumBatchSize")
+        return None if size is None else f"{size['Value']} {size['Type']}"
+
+    @property
     def ends(self) -> float:
         """When this request stops waiting for what it waits for now (epoch seconds)."""
         try:

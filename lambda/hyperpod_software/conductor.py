@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from hyperpod_software.case import Case, Event, Surroundings
 from hyperpod_software.edges.aws import Problem
 from hyperpod_software.edges.images import Images
+from hyperpod_software.edges.logs import measured
 from hyperpod_software.edges.memory import Answer, Buried, Memory, ParameterStore
 from hyperpod_software.edges.polling import Poll, Polling
 from hyperpod_software.edges.properties import BadProperty
@@ -436,6 +437,7 @@ class Conductor:
 
 
 def _say_decision(case: Case, decision: Finish | Wait, now: float) -> None:
+    """The one line of a look: what was decided, how far the patch is, what time is left."""
     said: dict[str, Any] = {
         "request": case.ticket.request_id,
         "cluster": case.cluster,
@@ -445,11 +447,27 @@ def _say_decision(case: Case, decision: Finish | Wait, now: float) -> None:
         "reason": decision.reason,
     }
     if isinstance(decision, Wait):
-        said |= {"nodes_done": decision.nodes_done, "nodes_total": decision.nodes_total}
+        progress = decision.progress
+        said |= {
+            "seconds_left": round(case.ends - now),
+            "groups": {each.group: f"{each.done}/{each.total}" for each in progress},
+            "batch": case.batch,
+        }
+        if progress:
+            said |= measured(
+                case.cluster,
+                now,
+                NodesDone=sum(each.done for each in progress),
+                NodesTotal=sum(each.total for each in progress),
+            )
         _say(case.ticket, "waiting", **said)
-    else:
-        outcome = decision.outcome.value if decision.outcome is not None else "Failed"
-        _say(case.ticket, "finished", outcome=outcome, **said)
+        return
+    outcome = decision.outcome.value if decision.outcome is not None else "Failed"
+    counts = {"Failures": int(not decision.succeeded)}
+    if decision.patched_groups:
+        counts |= {"NodesDone": decision.patched_nodes, "NodesTotal": decision.patched_nodes}
+    said |= measured(case.cluster, now, **counts)
+    _say(case.ticket, "finished", outcome=outcome, **said)
 
 
 def _say(ticket: Ticket, stage: str, level: int = logging.INFO, **said: Any) -> None:

@@ -31,6 +31,30 @@ class JsonLines(logging.Formatter):
         return _SIGNED_URL.sub(r"\1?…", line)
 
 
+NAMESPACE = "HyperPodSoftware"
+"""The namespace of the metrics that log lines carry."""
+
+
+def measured(cluster: str | None, at: float, **counts: int) -> dict[str, Any]:
+    """Counts as CloudWatch's embedded metric format has them: logging them is all it takes.
+
+    Their one dimension is the cluster as it was declared.
+    """
+    if cluster is None or not counts:
+        return {}
+    metrics = [{"Name": name, "Unit": "Count"} for name in counts]
+    return {
+        "_aws": {
+            "Timestamp": round(at * 1000),
+            "CloudWatchMetrics": [
+                {"Namespace": NAMESPACE, "Dimensions": [["ClusterName"]], "Metrics": metrics}
+            ],
+        },
+        "ClusterName": cluster,
+        **counts,
+    }
+
+
 def set_up(**always: str) -> None:
     """Log JSON lines at INFO, each with ``always``; AWS's libraries only speak of errors."""
     root = logging.getLogger()

@@ -22,7 +22,14 @@ from hyperpod_software.words.cluster import (
     Group,
     NodeTally,
 )
-from hyperpod_software.words.decision import CountNodes, Finish, Outcome, Wait, failed
+from hyperpod_software.words.decision import (
+    CountNodes,
+    Finish,
+    GroupProgress,
+    Outcome,
+    Wait,
+    failed,
+)
 from hyperpod_software.words.memory import Call, Progress, digest
 from hyperpod_software.words.request import Request
 from hyperpod_software.words.software import OnSkippedNodes, Software
@@ -280,10 +287,8 @@ def _gone(look: Look) -> str:
 
 def _wait(look: Look, watched: list[Watched], why: str) -> Finish | Wait:
     cluster = look.cluster
-    done = sum(
-        min(each.group.target_state_count or 0, each.group.current_count) for each in watched
-    )
-    total = sum(each.group.current_count for each in watched)
+    progress = tuple(_progress(each.group) for each in watched)
+    done, total = sum(each.done for each in progress), sum(each.total for each in progress)
     if look.now >= look.request.deadline:
         waited = round(look.request.deadline - look.request.ticket.issued)
         return failed(
@@ -295,7 +300,12 @@ def _wait(look: Look, watched: list[Watched], why: str) -> Finish | Wait:
     active = frozenset(
         digest(each.group.name) for each in watched if _is_being_patched(cluster, each.group)
     )
-    return Wait(f"Patching: {why}.", active, done, total)
+    return Wait(f"Patching: {why}.", active, progress)
+
+
+def _progress(group: Group) -> GroupProgress:
+    done = min(group.target_state_count or 0, group.current_count)
+    return GroupProgress(group.name, done, group.current_count)
 
 
 def _describe_active(active: list[Watched]) -> str:

@@ -39,14 +39,24 @@ class Finish:
 
 
 @dataclass(frozen=True)
+class GroupProgress:
+    """How far the patch of one group is."""
+
+    group: str
+    done: int
+    """Nodes counted on the image that HyperPod is bringing."""
+    total: int
+
+
+@dataclass(frozen=True)
 class Wait:
     """Not over: look again later."""
 
     reason: str
     active: frozenset[str] = frozenset()
     """Patched groups seen being patched in this look, to be remembered."""
-    nodes_done: int | None = None
-    nodes_total: int | None = None
+    progress: tuple[GroupProgress, ...] = ()
+    """How far each patched group is; empty while nothing is being patched."""
 
 
 @dataclass(frozen=True)
