@@ -7,9 +7,12 @@ from enum import Enum
 from typing import Any, Final, cast
 
 from aws_cdk import Annotations, CustomResource, Duration, Stack
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_events as events
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
+from . import _monitoring as monitoring
 from ._cluster import Cluster
 from ._completion import Completion
 from ._image import SoftwareImage, SoftwareImageConfig
@@ -147,7 +150,8 @@ class ClusterSoftware(Construct):
             )
         tags = None if cluster_tags is None else _check_tags(cluster_tags, known)
 
-        provider = Provider.of(stack)
+        self._cluster = known
+        self._provider = provider = Provider.of(stack)
         provider.claim(self, known, groups)
         config = image.bind(self)
         provider.grant(known, tags, config)
@@ -207,6 +211,77 @@ class ClusterSoftware(Construct):
     def patched_node_count(self) -> str:
         """How many nodes the last deployment patched: a number, as a string."""
         return self._attribute("PatchedNodeCount")
+
+    def metric(self, metric_name: str, **options: Any) -> cloudwatch.Metric:
+        """A metric of this cluster's patches, in the namespace ``HyperPodSoftware``.
+
+        Its one dimension is ``ClusterName``, the cluster as it was declared. The function's log
+        lines carry the metrics, one value with each look, so there are none while no patch runs.
+
+        :param metric_name: ``NodesDone``, ``NodesTotal`` or ``Failures``.
+        :param options: CDK's ``MetricOptions``, such as ``period``. Default: the maximum of a
+            minute.
+        """
+        return monitoring.metric(self, self._cluster, metric_name, "Maximum", options)
+
+    def metric_nodes_done(self, **options: Any) -> cloudwatch.Metric:
+        """How many nodes of the groups being patched are on the image that is being brought.
+
+        :param options: CDK's ``MetricOptions``. Default: the maximum of a minute.
+        """
+        return self.metric(monitoring.NODES_DONE, **options)
+
+    def metric_nodes_total(self, **options: Any) -> cloudwatch.Metric:
+        """How many nodes the groups being patched have.
+
+        :param options: CDK's ``MetricOptions``. Default: the maximum of a minute.
+        """
+        return self.metric(monitoring.NODES_TOTAL, **options)
+
+    def metric_failures(self, **options: Any) -> cloudwatch.Metric:
+        """How many requests of CloudFormation ended with a failure.
+
+        :param options: CDK's ``MetricOptions``. Default: the sum of a minute.
+        """
+        return self.metric(monitoring.FAILURES, **{"statistic": "Sum", **options})
+
+    def on_state_change(
+        self,
+        id: str,  # noqa: A002 - CDK's name
+        *,
+        target: events.IRuleTarget | None = None,
+        description: str | None = None,
+        rule_name: str | None = None,
+    ) -> events.Rule:
+        """An EventBridge rule for HyperPod's events about this cluster's state.
+
+        They come from SageMaker, at least once, some of them twice, and may never come: let them
+        tell people, and do not build on them. HyperPod sends none about software updates as such.
+
+        :param id: the rule's name in this construct.
+        :param target: what is told. Default: nothing; add targets to the rule that is returned.
+        :param description: of the rule. Default: none.
+        :param rule_name: its physical name. Default: CloudFormation makes one up.
+        """
+        return events.Rule(
+            self,
+            id,
+            event_pattern=monitoring.state_change_pattern(self._cluster),
+            targets=None if target is None else [target],
+            description=description,
+            rule_name=rule_name,
+        )
+
+    def dashboard_widgets(self, title: str | None = None) -> list[cloudwatch.IWidget]:
+        """Widgets for a CloudWatch dashboard: ``Dashboard(…).add_widgets(*….dashboard_widgets())``.
+
+        A graph of nodes done and nodes in all, the number of failed deploys in the time that is
+        shown, and the function's last twenty decisions with the time that was left.
+
+        :param title: what the widgets' titles begin with. Default: the construct's id.
+        """
+        log_group = self._provider.log_group
+        return monitoring.widgets(self, self._cluster, log_group, title or self.node.id)
 
     def _attribute(self, name: str) -> str:
         if self._completion is not None:

@@ -40,7 +40,7 @@ class Provider(Construct):
         self._acknowledged: set[str] = set()
         prefix = _prefix(self, stack)
         rules = stack.format_arn(service="events", resource="rule", resource_name=f"{prefix}-*")
-        log_group = logs.LogGroup(
+        self.log_group = log_group = logs.LogGroup(
             self,
             "LogGroup",
             # The audit trail, and where the reason of a failure points to: it must outlive a

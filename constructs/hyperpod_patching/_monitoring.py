@@ -1,0 +1,88 @@
+"""What there is to watch: metrics in the function's log lines, and HyperPod's own events."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from aws_cdk import Duration
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_events as events
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from ._cluster import Cluster
+
+NAMESPACE: Final = "HyperPodSoftware"
+"""The metrics' namespace. The function's log lines carry them; nothing else publishes there."""
+
+NODES_DONE: Final = "NodesDone"
+NODES_TOTAL: Final = "NodesTotal"
+FAILURES: Final = "Failures"
+
+# A look a minute: within a period all looks tell the same story, and the last one counts.
+_PERIOD: Final = Duration.minutes(1)
+
+
+def metric(
+    scope: Construct, cluster: Cluster, name: str, statistic: str, options: dict[str, Any]
+) -> cloudwatch.Metric:
+    """A metric of a cluster's patches. ``options`` are CDK's ``MetricOptions``."""
+    given: dict[str, Any] = {"statistic": statistic, "period": _PERIOD, **options}
+    return cloudwatch.Metric(
+        namespace=NAMESPACE,
+        metric_name=name,
+        dimensions_map={"ClusterName": cluster.name_or_arn},
+        **given,
+    ).attach_to(scope)
+
+
+def state_change_pattern(cluster: Cluster) -> events.EventPattern:
+    """HyperPod's events about this cluster's state. The ARN is matched in ``detail``, for
+    ``resources`` has been seen to carry the name."""
+    known = "ClusterName" if cluster.arn is None else "ClusterArn"
+    return events.EventPattern(
+        source=["aws.sagemaker"],
+        detail_type=["SageMaker HyperPod Cluster State Change"],
+        detail={known: [cluster.arn or cluster.name_or_arn]},
+    )
+
+
+def widgets(
+    scope: Construct, cluster: Cluster, log_group: logs.ILogGroup, title: str
+) -> list[cloudwatch.IWidget]:
+    """How far the patch is, what failed, and the function's last words."""
+
+    def shown(name: str, statistic: str, label: str) -> cloudwatch.Metric:
+        return metric(scope, cluster, name, statistic, {"label": label})
+
+    rows: list[cloudwatch.ConcreteWidget] = [
+        cloudwatch.GraphWidget(
+            title=f"{title}: nodes patched",
+            left=[
+                shown(NODES_DONE, "Maximum", "nodes done"),
+                shown(NODES_TOTAL, "Maximum", "nodes in all"),
+            ],
+            left_y_axis=cloudwatch.YAxisProps(min=0, show_units=False),
+            width=12,
+        ),
+        cloudwatch.SingleValueWidget(
+            title=f"{title}: failed deploys",
+            metrics=[shown(FAILURES, "Sum", "failures")],
+            set_period_to_time_range=True,
+            width=4,
+            height=6,
+        ),
+        cloudwatch.LogQueryWidget(
+            title=f"{title}: the last decisions",
+            log_group_names=[log_group.log_group_name],
+            query_lines=[
+                "fields @timestamp, stage, reason, seconds_left",
+                "filter ispresent(reason)",
+                "sort @timestamp desc",
+                "limit 20",
+            ],
+            width=24,
+            height=6,
+        ),
+    ]
+    return list(rows)  # pyright: ignore[reportReturnType] - jsii names parameters differently
