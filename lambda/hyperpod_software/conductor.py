@@ -80,7 +80,11 @@ class Conductor:
         case = self._case(event, remembered, surroundings, first_hand=True)
         try:
             return self._look(case)
-        except Problem as problem:  # memory or rule could not be made: end it while we can
+        except Problem as problem:
+            made = self._store.recall(case.path)
+            if made is not None and made.call is not None:
+                return None  # it was begun: its rule is there, and the next look goes on
+            # Memory or rule could not be made: end it while we can.
             self.bury(case.path)
             return self._give_up(case, sentence(f"The request could not be begun: {problem}"))
 

@@ -286,6 +286,21 @@ def test_everything_at_the_apis_maximums_fits_four_kilobyte_parameters() -> None
     assert parts.nothing_left()
 
 
+def test_what_goes_wrong_after_the_call_does_not_end_a_request_untruthfully(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    parts = Parts()
+
+    def broken(path: str) -> None:
+        raise Problem("PutParameter", Problem.Kind.REFUSED, "Odd", "")
+
+    monkeypatch.setattr(parts.store, "keep_acceptance", broken)
+    monkeypatch.setattr(parts.conductor, "_remember", lambda *args: broken(""))
+    assert parts.begin(event()) is None
+    assert parts.rules.rules
+    assert len(parts.hyperpod.calls) == 1
+
+
 # -- beyond the hour ------------------------------------------------------------------------
 
 HANDLE = "https://bucket.invalid/handle?X-Amz-Signature=HANDLE"
