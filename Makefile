@@ -1,11 +1,12 @@
 # Every target sets up what it needs by itself. Of the machine it wants make and Python, no more.
 
 PYTHON ?= python3
+N ?= 20000
 MACHINE_PATH := $(PATH)
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test check format demo sandbox build lock clean distclean ready
+.PHONY: help setup test check format demo sandbox soak bench build lock clean distclean ready
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -13,7 +14,7 @@ help: ## list the targets
 setup: ready ## install what is needed into .venv and node_modules, and do nothing else
 	@echo "Ready: .venv/bin/python, .venv/bin/node, node_modules/.bin/cdk"
 
-demo: ready ## watch a cluster being patched, on a local AWS (three minutes)
+demo: ready ## watch a cluster being patched, on a local AWS (under three minutes)
 	@.venv/bin/python -m sandbox.demo
 
 sandbox: ready ## keep a local AWS with a HyperPod cluster running, for a second terminal
@@ -21,6 +22,12 @@ sandbox: ready ## keep a local AWS with a HyperPod cluster running, for a second
 
 test: ready ## run the tests; make test ARGS="-k words -x" runs some of them
 	.venv/bin/python -m pytest $(ARGS)
+
+soak: ready ## more randomized lifecycles; make soak N=200000 SEED=1
+	.venv/bin/python -m tests.simulation.soak $(N) $(if $(SEED),--seed $(SEED))
+
+bench: ready ## measure side by side, and write docs/benchmarks.md (six minutes)
+	.venv/bin/python -m benchmarks
 
 check: ready ## format, lint and type gates, all of them even if one fails
 	@failed=; for gate in 'ruff format --check' 'ruff check' mypy pyright; do \

@@ -52,9 +52,10 @@ ARGUMENTS = (
 def refused_or_made(make: Any) -> None:
     try:
         make()
-        return
     except PropertyError as refused:
         name, said = refused.property_name, str(refused)
+    else:
+        return
     assert "\n" not in said
     assert name.split("[")[0] in said
     assert "but must be" in said

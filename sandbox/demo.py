@@ -1,0 +1,200 @@
+"""`python -m sandbox.demo`: a cluster is patched by the real CDK CLI, on a local AWS, and counted."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NoReturn
+from urllib.parse import urlsplit
+
+from sandbox.cdk_cli import Cli, CliError
+from sandbox.claims import Claim
+from sandbox.control import ControlError
+from sandbox.runner import Sandbox, SandboxError
+from sandbox.screen import Screen
+from sandbox.story import SPEED, Story, StoryError, cluster
+
+_MINUTE = 3.0
+"""How many seconds a minute of the function's schedule lasts."""
+_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
+_FAREWELL = 5.0
+"""Seconds that what was ended may take to be gone."""
+
+
+@dataclass
+class Traces:
+    """What a run could leave behind, written down while it is there."""
+
+    groups: list[int] = field(default_factory=list[int])
+    addresses: list[tuple[str, int]] = field(default_factory=list[tuple[str, int]])
+    directories: list[Path] = field(default_factory=list[Path])
+
+    def note(self, sandbox: Sandbox) -> None:
+        """Write down what a running sandbox has."""
+        self.groups.append(sandbox.ministack.pid)
+        self.directories.append(sandbox.ministack.log.parent)
+        for url in (sandbox.ministack_url, sandbox.hyperpod_url):
+            parts = urlsplit(url)
+            self.addresses.append((parts.hostname or "", parts.port or 0))
+
+    def left(self) -> list[str]:
+        """What is still there."""
+        return [
+            *[f"process group {group}" for group in self.groups if _runs(group)],
+            *[f"port {port}" for host, port in self.addresses if _listens(host, port)],
+            *[str(path) for path in self.directories if path.exists()],
+        ]
+
+    def left_for_good(self) -> list[str]:
+        """What is still there after a moment in which the system can bury what was ended."""
+        end = time.monotonic() + _FAREWELL
+        while (left := self.left()) and time.monotonic() < end:
+            time.sleep(0.1)
+        return left
+
+
+def _runs(group: int) -> bool:
+    """Whether a process of this group runs. What has died and is not buried yet does not."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    processes = list(Path("/proc").glob("[0-9]*/stat"))
+    return not processes or any(_is_alive_in(group, stat) for stat in processes)
+
+
+def _is_alive_in(group: int, stat: Path) -> bool:
+    with contextlib.suppress(OSError):
+        # `pid (name) state parent group …`; the name may hold anything.
+        state, _, process_group = stat.read_text(errors="replace").rpartition(")")[2].split()[:3]
+        return int(process_group) == group and state not in ("Z", "X")
+    return False
+
+
+def _listens(host: str, port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex((host, port)) == 0
+
+
+def main() -> int:
+    """Run the demo. Exit status 0 only if all it claims was measured to be so."""
+    for number in _SIGNALS:
+        signal.signal(number, _interrupt)
+    screen = Screen.on(sys.stdout)
+    traces = Traces()
+    began = time.monotonic()
+    try:
+        claims = _run(screen, traces)
+        claims.append(_nothing_left(traces))
+        return _judge(screen, claims, time.monotonic() - began)
+    except KeyboardInterrupt:
+        return _interrupted(screen, traces)
+    except BrokenPipeError:
+        # Nobody reads on. The interpreter must not stumble over it at its end either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except StoryError as error:
+        screen.line()
+        for line in error.lines:
+            screen.verbatim(line, "dim")
+        return _failed(str(error))
+    except (CliError, ControlError, SandboxError) as error:
+        return _failed(str(error))
+
+
+def _interrupt(_number: int, _frame: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _run(screen: Screen, traces: Traces) -> list[Claim]:
+    """Set up, tell the story, and clear away whatever happens."""
+    scratch = Path(tempfile.mkdtemp(prefix="hyperpod-demo-"))
+    # The CLI and what it starts write there, also during bootstrap.
+    os.environ["CDK_HOME"] = os.environ["TMPDIR"] = str(scratch)
+    traces.directories.append(scratch)
+    sandbox = Sandbox(clusters=[cluster()], bootstrap=True, speed=SPEED, minute=_MINUTE)
+    cli: Cli | None = None
+    try:
+        _greet(screen)
+        sandbox.start()
+        screen.settle(erase=True)
+        cli = Cli(sandbox.environment, scratch)
+        traces.groups = cli.groups
+        traces.note(sandbox)
+        with contextlib.closing(Story(sandbox, screen, cli)) as story:
+            return story.tell()
+    finally:
+        # Clearing away takes a moment, and is not to be cut short.
+        for number in (signal.SIGINT, *_SIGNALS):
+            signal.signal(number, signal.SIG_IGN)
+        with contextlib.suppress(OSError):  # The terminal may be gone.
+            screen.settle()
+        if cli:
+            cli.stop()
+        sandbox.stop()
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _greet(screen: Screen) -> None:
+    screen.line("Patching a SageMaker HyperPod cluster with cdk deploy", "bold")
+    screen.say(
+        "The CDK CLI, app.py and the function are the real ones. AWS is MiniStack, and HyperPod a "
+        f"simulation, both on loopback. One second here is {SPEED:g} seconds of HyperPod's."
+    )
+    screen.line()
+    screen.draw([("   Starting MiniStack, and cdk bootstrap …", "dim")])
+
+
+def _nothing_left(traces: Traces) -> Claim:
+    left = traces.left_for_good()
+    counts = (
+        f"{len(traces.groups)} process groups, {len(traces.addresses)} ports, "
+        f"{len(traces.directories)} temporary directories"
+    )
+    text = f"Left on this machine, of {counts}: none."
+    return Claim(text, not left, f"left behind: {', '.join(left)}")
+
+
+def _judge(screen: Screen, claims: Sequence[Claim], seconds: float) -> int:
+    for claim in claims:
+        if claim.holds:
+            screen.item(claim.text, "✓", "green")
+        else:
+            screen.item(f"Not so: {claim.otherwise}.", "✗", "red")
+    broken = [claim for claim in claims if not claim.holds]
+    screen.line()
+    if broken:
+        measured = "; ".join(claim.otherwise for claim in broken)
+        return _failed(f"{len(broken)} of {len(claims)} claims do not hold: {measured}")
+    screen.say(f"All {len(claims)} measured, in {seconds:.0f} s. To type these commands yourself:")
+    screen.command(["make", "sandbox"])
+    return 0
+
+
+def _interrupted(screen: Screen, traces: Traces) -> int:
+    left = traces.left_for_good()
+    with contextlib.suppress(OSError):
+        screen.line()
+        screen.line(f"Interrupted; left behind: {', '.join(left) or 'nothing'}.")
+    return 130
+
+
+def _failed(message: str) -> int:
+    print(f"demo: {message}", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

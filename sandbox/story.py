@@ -1,0 +1,318 @@
+"""The steps of the demo, in their order, and what each of them has to show."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import Any
+
+from sandbox.cdk_cli import Cli, Context, Said, words
+from sandbox.claims import Claim, Seen, claims, way_of
+from sandbox.clusters import Description, slurm
+from sandbox.hyperpod import Faults
+from sandbox.images import CURRENT, FAILING, NEW, NEWER
+from sandbox.ledger import Counts, Ledger, behind, counted, named, table, there_and_back
+from sandbox.progress import group_progress
+from sandbox.runner import Sandbox
+from sandbox.screen import Display, Screen
+
+SPEED = 150.0
+"""Seconds of the simulated service in one of the demo's."""
+
+_FAST = 1500.0
+"""The same while a patch of several hours runs."""
+
+_CLUSTER = "ml"
+_STACK = "HyperPodPatching"
+_GROUPS = ("login", "workers")
+_BATCH = 25
+_OLDER = "ami-00000000000000000"
+_PATIENCE = 120.0
+"""Seconds after which a command is given up: none should take a third of that."""
+_STACK_LOOK_EVERY = 0.4
+_PREPARED = "REVIEW_IN_PROGRESS"
+"""A new stack's status while there is only a change set."""
+_TRIES = Faults().failure_seconds / 60
+_exceptions: Any = import_module("botocore.exceptions")
+_AWS_ERRORS: tuple[type[Exception], ...] = (_exceptions.BotoCoreError, _exceptions.ClientError)
+
+
+class StoryError(Exception):
+    """A step went another way than it had to; the message says which and how."""
+
+    def __init__(self, message: str, lines: Sequence[str] = ()) -> None:
+        """`lines`: what the CLI had to say about it."""
+        super().__init__(message)
+        self.lines = lines
+
+
+def cluster() -> Description:
+    """Slurm: a controller, a login group and sixteen workers; login is an AMI behind."""
+    description = slurm(_CLUSTER)
+    for group in description["InstanceGroups"]:
+        if group["InstanceGroupName"] == "login":
+            group["CurrentImageId"] = _OLDER
+    return description
+
+
+def declaration(image: str, *, batch: str = f"{_BATCH}%", **more: str) -> Context:
+    """The context keys that declare `image`; `more` with underscores for hyphens."""
+    return {
+        "cluster": _CLUSTER,
+        "groups": ",".join(_GROUPS),
+        "batch": batch,
+        "image": image,
+        **{key.replace("_", "-"): value for key, value in more.items()},
+    }
+
+
+def long_declaration() -> Context:
+    """One node after the other, with a pause after each: hours, which need a wait condition."""
+    return declaration(NEWER.id, batch="1", wait_interval="600", timeout="720")
+
+
+class Story:
+    """Tells the steps on a running sandbox, and collects what they show."""
+
+    def __init__(self, sandbox: Sandbox, screen: Screen, cli: Cli) -> None:
+        self._screen = screen
+        self._control = sandbox.control
+        self._cli = cli
+        self._cloudformation = sandbox.client("cloudformation")
+        self._ledger = Ledger(sandbox, _CLUSTER)
+        self._seen = Seen(_CLUSTER, _GROUPS)
+        self._statuses: dict[str, list[str]] = {}
+        self._number = 0
+        self._stack_status = ""
+        self._stack_looked = 0.0
+        self._stack_before = ""
+
+    def close(self) -> None:
+        self._ledger.close()
+        self._cloudformation.close()
+
+    def tell(self) -> list[Claim]:
+        """All steps; then what they have shown. Raises StoryError where one cannot go on."""
+        steps: tuple[Callable[[], None], ...] = (
+            self._introduce,
+            self.first_deploy,
+            self.diff,
+            self.rolling_deploy,
+            self.failing_deploy,
+            self.same_declaration,
+            self.other_batch,
+            self.long_deploy,
+            self.destroy,
+        )
+        try:
+            for step in steps:
+                step()
+            return self._conclude()
+        except _AWS_ERRORS as error:
+            raise StoryError(f"MiniStack did not answer as it has to: {error}") from None
+
+    def _introduce(self) -> None:
+        self._screen.say(f"HyperPod cluster {_CLUSTER}, orchestrated by Slurm:")
+        for group in map(group_progress, self._ledger.description["InstanceGroups"]):
+            nodes = counted(group.nodes, "node")
+            self._screen.line(f"     {group.name:<10}  {nodes:>8}   {group.current}")
+
+    # The steps
+
+    def first_deploy(self) -> None:
+        self._title(
+            "First deploy", "Two groups are declared, and only login does not run the AMI yet."
+        )
+        needed = behind(self._ledger.description, _GROUPS, CURRENT.id)
+        said = self._run("deploy", declaration(CURRENT.id), groups=True)
+        self._outputs(said)
+        self._count("first deploy", called=1, needed=needed)
+
+    def diff(self) -> None:
+        self._title("Review", "A new AMI, as a reviewer sees it before anything happens.")
+        said = self._run("diff", declaration(NEW.id))
+        for line in said.difference:
+            added, gone = "[+]" in line, "[-]" in line
+            self._screen.verbatim(line, "green" if added else "red" if gone else "")
+        self._screen.say(
+            "CDK says `may be replaced` of any change of a custom resource. This one keeps its "
+            "physical id, so CloudFormation updates it."
+        )
+        self._seen.difference = said.difference
+        self._count("cdk diff", called=0, needed={})
+
+    def rolling_deploy(self) -> None:
+        self._title("Rolling deploy", f"The new AMI, in batches of {_BATCH} percent of each group.")
+        needed = behind(self._ledger.description, _GROUPS, NEW.id)
+        said = self._run("deploy", declaration(NEW.id), groups=True)
+        self._outputs(said)
+        self._count("rolling deploy", called=1, needed=needed)
+
+    def failing_deploy(self) -> None:
+        self._title(
+            "An AMI that fails",
+            f"Lifecycle scripts fail on it. HyperPod gives up after {_TRIES:.0f} minutes and rolls "
+            "back the batch; the deploy fails, and CloudFormation rolls back the stack.",
+        )
+        needed = there_and_back(self._ledger.description, _GROUPS, _BATCH)
+        before = {event["EventId"] for event in self._events()}
+        said = self._run("deploy", declaration(FAILING.id), groups=True, fails=True)
+        self._failure(said, before)
+        self._count("failing AMI, and back", called=1, needed=needed)
+
+    def same_declaration(self) -> None:
+        self._title("The same declaration again", "The last one that was good: nothing changes.")
+        said = self._run("deploy", declaration(NEW.id))
+        self._seen.repeated = next((line for line in said.lines if "(no changes)" in line), "")
+        self._screen.say(self._seen.repeated.removeprefix("✅").strip())
+        self._count("same again", called=0, needed={})
+
+    def other_batch(self) -> None:
+        self._title(
+            "Another batch size",
+            "The function is asked, finds both groups on the declared AMI, and leaves them alone.",
+        )
+        said = self._run("deploy", declaration(NEW.id, batch="50%"))
+        self._seen.rebatched = said.outputs.get("Outcome", "")
+        self._outputs(said)
+        self._count("batch size", called=0, needed={})
+
+    def long_deploy(self) -> None:
+        self._title(
+            "Past the hour",
+            "One node at a time, ten minutes between them. CloudFormation gives a custom resource "
+            "an hour; a timeout of twelve makes the stack wait on a wait condition instead. One "
+            f"second is now {_FAST:.0f} of HyperPod's.",
+        )
+        needed = behind(self._ledger.description, _GROUPS, NEWER.id)
+        before = {event["EventId"] for event in self._events()}
+        self._control.set(speed=_FAST)
+        said = self._run("deploy", long_declaration(), groups=True)
+        events = [event for event in reversed(self._events()) if event["EventId"] not in before]
+        self._seen.waits = [
+            event["ResourceType"].rpartition(":")[2]
+            for event in events
+            if event["ResourceStatus"] == "UPDATE_COMPLETE"
+            and event["ResourceType"]
+            in ("Custom::HyperPodClusterSoftware", "AWS::CloudFormation::WaitCondition")
+        ]
+        self._seen.waited = said.outputs.get("Outcome", "")
+        self._outputs(said)
+        self._count("past the hour", called=1, needed=needed)
+
+    def destroy(self) -> None:
+        self._title("Destroy", "The stack goes; the cluster stays as it is.")
+        said = self._run("destroy", long_declaration())
+        if any("DELETE_SKIPPED" in line and "AWS::Logs::LogGroup" in line for line in said.lines):
+            self._screen.say("Its log group is kept, as an audit trail.")
+        self._count("destroy", called=0, needed={})
+
+    # What they are made of
+
+    def _title(self, title: str, text: str) -> None:
+        self._number += 1
+        self._screen.heading(f"{self._number}  {title}")
+        self._screen.say(text)
+
+    def _run(
+        self, command: str, context: Context, *, groups: bool = False, fails: bool = False
+    ) -> Said:
+        self._screen.command(words(command, context))
+        self._ledger.begin()
+        display = Display(self._screen, _STACK, groups=groups)
+        self._stack_status, self._stack_before = "beginning", self._stack_now()
+        self._statuses = {}
+        began = time.monotonic()
+
+        def look(stage: str) -> None:
+            description = self._ledger.description
+            self._notice(description)
+            display.show(description, stage or self._status(), time.monotonic() - began)
+
+        try:
+            said = self._cli.run(command, context, look, timeout=_PATIENCE)
+        finally:
+            display.end()
+        if bool(said.code) != fails:
+            how = "succeeded" if fails else f"failed with exit status {said.code}"
+            raise StoryError(f"`{' '.join(words(command, context))}` {how}", said.last_words)
+        self._note_stack()
+        return said
+
+    def _status(self) -> str:
+        """The stack's status in CloudFormation, asked not too often; not the last command's."""
+        now = time.monotonic()
+        if now - self._stack_looked > _STACK_LOOK_EVERY:
+            self._stack_looked = now
+            status = self._stack_now()
+            if status not in (self._stack_before, _PREPARED):
+                self._stack_status, self._stack_before = status, ""
+        return self._stack_status
+
+    def _stack_now(self) -> str:
+        stacks = self._stacks()
+        return stacks[0]["StackStatus"] if stacks else "DELETE_COMPLETE"
+
+    def _stacks(self) -> list[dict[str, Any]]:
+        """This stack, among those that were not deleted."""
+        answer: dict[str, Any] = self._cloudformation.describe_stacks()
+        return [stack for stack in answer["Stacks"] if stack["StackName"] == _STACK]
+
+    def _note_stack(self) -> None:
+        stacks = self._stacks()
+        self._seen.stack = stacks[0]["StackStatus"] if stacks else "deleted"
+        if not stacks:
+            return
+        answer = self._cloudformation.describe_stack_resources(StackName=_STACK)
+        self._seen.physical_ids |= {
+            resource["PhysicalResourceId"]
+            for resource in answer["StackResources"]
+            if resource["ResourceType"].startswith("Custom::")
+        }
+
+    def _notice(self, description: Description) -> None:
+        for group in map(group_progress, description["InstanceGroups"]):
+            statuses = self._statuses.setdefault(group.name, [])
+            if statuses[-1:] != [group.status]:
+                statuses.append(group.status)
+
+    def _events(self) -> list[dict[str, Any]]:
+        """The stack's events, newest first."""
+        answer: dict[str, Any] = self._cloudformation.describe_stack_events(StackName=_STACK)
+        return list(answer["StackEvents"])
+
+    def _outputs(self, said: Said) -> None:
+        for name in ("Outcome", "PatchedInstanceGroups", "PatchedNodeCount"):
+            self._screen.verbatim(f"{_STACK}.{name} = {said.outputs.get(name, '?')}")
+
+    def _failure(self, said: Said, before: set[str]) -> None:
+        events = [event for event in reversed(self._events()) if event["EventId"] not in before]
+        failed = [e for e in events if e["ResourceStatus"] == "UPDATE_FAILED"]
+        self._seen.reason = " ".join(failed[0]["ResourceStatusReason"].split()) if failed else ""
+        self._seen.events = [
+            e["ResourceStatus"] for e in events if e["LogicalResourceId"] == _STACK
+        ]
+        self._seen.rollback = way_of(self._statuses, _GROUPS)
+        if not self._seen.reason or self._seen.reason not in said.failure:
+            raise StoryError("the CLI did not show the reason CloudFormation has", said.last_words)
+        self._screen.line("   The reason the CLI ends with:")
+        self._screen.quote(self._seen.reason)
+        self._screen.say(f"HyperPod: {' → '.join(self._seen.rollback)}")
+        self._screen.say(f"CloudFormation: {' → '.join(self._seen.events)}")
+
+    def _count(self, step: str, *, called: int, needed: Counts) -> None:
+        entry = self._ledger.end(step, called=called, needed=needed)
+        calls = counted(entry.calls, "UpdateClusterSoftware call")
+        self._screen.say(f"Counted: {calls}; nodes replaced: {named(entry.replaced)}.", "bold")
+
+    def _conclude(self) -> list[Claim]:
+        self._seen.entries = self._ledger.entries
+        self._seen.left_behind = self._ledger.left_behind
+        self._seen.description = self._ledger.description
+        self._screen.heading("What was proven, from the sandbox's own records")
+        self._screen.line("   UpdateClusterSoftware calls and nodes replaced, each made/needed:")
+        self._screen.line()
+        self._screen.lines(f"   {line}" for line in table(self._seen.entries))
+        self._screen.line()
+        return claims(self._seen)
