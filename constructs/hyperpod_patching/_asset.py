@@ -18,17 +18,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
+from ._sdk_data import sdk_data
+
 HANDLER: Final = "hyperpod_software.handler.handler"
 """The function's entry point inside the asset."""
 
 _HANDLER_PACKAGE: Final = "hyperpod_software"
-
-SERVICES: Final = ("cloudformation", "ec2", "events", "sagemaker", "ssm")
-"""The services the handler calls: the asset carries the SDK's data for these and no other."""
-
-# What botocore reads to make a client and to call it, per service and for all of them.
-_SERVICE_DATA: Final = ("service-2", "service-2.sdk-extras", "endpoint-rule-set-1")
-_COMMON_DATA: Final = ("_retry", "endpoints", "partitions", "sdk-default-configuration")
 
 # What the handler imports, and what that imports.
 _PACKAGES: Final = (
@@ -77,31 +72,27 @@ def handler_asset(handler: Path) -> HandlerAsset:
     atexit.register(shutil.rmtree, directory, ignore_errors=True)
     path = directory / "handler.zip"
     with zipfile.ZipFile(path, "w") as archive:
-        for name, file in files.items():
-            content = file.read_bytes()
+        for name, content in files.items():
             digest.update(f"{name}\0{len(content)}\0".encode())
             digest.update(content)
             entry = zipfile.ZipInfo(name, _EARLIEST)
             entry.create_system = 3  # Unix, whatever this machine is, so that …
             entry.external_attr = 0o100644 << 16  # … these are the files' permissions.
-            archive.writestr(entry, content, _compression(file), compresslevel=9)
+            archive.writestr(entry, content, zipfile.ZIP_DEFLATED, compresslevel=9)
     return HandlerAsset(path, digest.hexdigest())
 
 
-def _compression(file: Path) -> int:
-    return zipfile.ZIP_STORED if file.suffix == ".gz" else zipfile.ZIP_DEFLATED
-
-
-def _files(handler: Path) -> Iterator[tuple[str, Path]]:
-    """Names in the asset and the files that go there."""
+def _files(handler: Path) -> Iterator[tuple[str, bytes]]:
+    """Names in the asset and what stands there."""
     yield from _modules(handler, handler.name)
     for package in _PACKAGES:
         place = _installed(package)
         if place.is_file():
-            yield place.name, place
+            yield place.name, place.read_bytes()
         else:
             yield from _modules(place, package)
-    yield from _sdk_data(_installed("botocore") / "data")
+    for name, content in sdk_data(_installed("botocore") / "data"):
+        yield f"botocore/data/{name}", content
 
 
 def _installed(package: str) -> Path:
@@ -116,19 +107,7 @@ def _installed(package: str) -> Path:
     return place.parent if spec and spec.submodule_search_locations else place
 
 
-def _modules(directory: Path, name: str) -> Iterator[tuple[str, Path]]:
+def _modules(directory: Path, name: str) -> Iterator[tuple[str, bytes]]:
     for file in directory.rglob("*"):
         if file.suffix in _SUFFIXES and file.is_file():
-            yield f"{name}/{file.relative_to(directory).as_posix()}", file
-
-
-def _sdk_data(data: Path) -> Iterator[tuple[str, Path]]:
-    """The SDK's descriptions of the services called, each in its newest version."""
-    directories: list[tuple[Path, tuple[str, ...]]] = [(data, _COMMON_DATA)]
-    for service in SERVICES:
-        newest = max(version.parent for version in (data / service).glob("*/service-2.json*"))
-        directories.append((newest, _SERVICE_DATA))
-    for directory, wanted in directories:
-        for file in directory.iterdir():
-            if file.name.removesuffix(".gz").removesuffix(".json") in wanted:
-                yield f"botocore/data/{file.relative_to(data).as_posix()}", file
+            yield f"{name}/{file.relative_to(directory).as_posix()}", file.read_bytes()

@@ -18,7 +18,7 @@ from hyperpod_software.case import Case, Event, Surroundings
 from hyperpod_software.edges.aws import Problem
 from hyperpod_software.edges.images import Images
 from hyperpod_software.edges.logs import measured
-from hyperpod_software.edges.memory import Answer, Buried, Memory, ParameterStore
+from hyperpod_software.edges.memory import Answer, Buried, Memory, ParameterStore, claimer
 from hyperpod_software.edges.polling import Poll, Polling
 from hyperpod_software.edges.properties import BadProperty
 from hyperpod_software.edges.sagemaker import CallResult, SageMaker
@@ -73,20 +73,13 @@ class Conductor:
     def begin(self, event: Event, surroundings: Surroundings) -> Reply | None:
         """A Create or Update came in; the reply, or ``None`` while it goes on."""
         case = self._case(event, None, surroundings, first_hand=True)
+        ticket, path = case.ticket, case.path
         try:
-            remembered = self._patiently(lambda: self._supersede(case.ticket, case.path))
-        except Problem as problem:
-            return self._give_up(case, sentence(f"Nothing was patched: {problem}"))
-        case = self._case(event, remembered, surroundings, first_hand=True)
-        try:
+            remembered = self._patiently(lambda: self._supersede(ticket, path))
+            case = self._case(event, remembered, surroundings, first_hand=True)
             return self._look(case)
         except Problem as problem:
-            made = self._store.recall(case.path)
-            if made is not None and made.call is not None:
-                return None  # it was begun: its rule is there, and the next look goes on
-            # Memory or rule could not be made: end it while we can.
-            self.bury(case.path)
-            return self._give_up(case, sentence(f"The request could not be begun: {problem}"))
+            return self._give_up(case, problem)
 
     def recall(self, poll: Poll) -> Memory | None:
         """What is remembered of a request that a poll names. Where nothing is, the poll
@@ -112,7 +105,10 @@ class Conductor:
         always succeeds."""
         case = self._case(event, None, surroundings, first_hand=True)
         try:
-            self._supersede(case.ticket, case.path)
+            ticket, path = case.ticket, case.path
+            own = self._patiently(lambda: self._supersede(ticket, path, thoroughly=True))
+            if own is not None:
+                self.bury(path)  # half remembered by an invocation that could not answer it
         except Exception:  # whatever it is: nothing may keep a stack from being deleted
             log.exception({"stage": "delete", "stack": case.ticket.stack_id})
         end = Finish(Outcome.LEFT_AS_IS, "The cluster was left as it is.")
@@ -137,19 +133,22 @@ class Conductor:
             _say(case.ticket, "answer", logging.CRITICAL, problem="CloudFormation was never reached",
                  status=reply.response["Status"], reason=reply.response["Reason"])  # fmt: skip
             self.bury(reply.path)
-        elif not reply.remembered:
-            self._store.claim(reply.path, case.progress)
-            self._store.keep_event(reply.path, case.event)
-            self._store.claim_answer(
-                reply.path, Answer(called=False, ways=reply.ways, response=reply.response)
-            )
+        else:
+            if not reply.remembered:
+                self._store.claim(reply.path, case.progress)
+                self._store.keep_event(reply.path, case.event)
+                self._store.claim_answer(
+                    reply.path, Answer(called=False, ways=reply.ways, response=reply.response)
+                )
             self._polling.start(reply.path, surroundings.function_arn, case.expires, None)
 
     def bury(self, path: str) -> None:
         """End the polling of a request, then forget it. Memory goes last: it is the only
-        way by which a later look, or a Delete, finds a rule that could not be removed."""
-        if self._polling.stop(path):
-            self._store.forget(path)
+        way by which a later look, or a Delete, finds a rule that could not be removed. Raises
+        ``Problem`` where it stays so that Lambda tries again."""
+        if not self._polling.stop(path):
+            raise Problem("DeleteRule", Problem.Kind.PASSING, "NotRemoved", "")
+        self._store.forget(path)
 
     # -- one look -----------------------------------------------------------------------
 
@@ -244,11 +243,11 @@ class Conductor:
             refusal = image_refusal(declared.image_id, image, account, declared.kms_key_id)
             if refusal is not None:
                 return failed(refusal, patch.cluster)
+        self._open(case, patch.cluster)  # it may take its time, so before the look at the stack
         event = self._stack.newest_event(case.ticket.stack_id, case.ticket.logical_id)
         if not may_call(request, event.status if event else None, event.at if event else None):
             shown = event.status if event else "nothing"
             return Wait(f"CloudFormation shows {shown} for this resource: not calling yet.")
-        self._open(case, patch.cluster)
         if not self._store.claim_call(case.path, self._intent(patch)):
             return Wait("Another invocation is making the call.")
         seen = self._store.recall(case.path)
@@ -284,7 +283,10 @@ class Conductor:
         """Remember the request and have us woken. Raises ``Buried`` where another
         invocation of the same request was faster: it goes on, this one stops."""
         store, path = self._store, case.path
-        if case.memory is None and not self._patiently(lambda: store.claim(path, case.progress)):
+        by = claimer()
+        if case.memory is None and not self._patiently(
+            lambda: store.claim(path, case.progress, by)
+        ):
             raise Buried
         if case.memory is None or case.memory.event is None:
             self._patiently(lambda: store.keep_event(path, case.event))
@@ -296,7 +298,7 @@ class Conductor:
         if case.first_hand:
             # An invocation that was killed may have claimed, and not come to the rule.
             self._open(replace(case, memory=self._store.recall(case.path)), cluster)
-        elif wait.active <= case.progress.active and not case.is_news:
+        elif not (wait.active - case.progress.active or wait.cleared or case.is_news):
             return
         current = self._store.recall(case.path)
         if current is None:
@@ -305,6 +307,7 @@ class Conductor:
             current.progress,
             rollback=case.rollback,
             active=current.progress.active | wait.active,
+            cleared=current.progress.cleared or wait.cleared,
         )
         if seen != current.progress:
             self._store.keep_progress(case.path, seen)
@@ -361,11 +364,12 @@ class Conductor:
     def _response(self, case: Case, end: Finish) -> dict[str, Any]:
         replaces = False
         if case.ticket.type is RequestType.UPDATE and end.succeeded and end.cluster is not None:
-            replaces = not is_same_cluster(case.request(), end.cluster)
+            named = case.ticket.physical_id in (case.cluster, end.cluster.name, end.cluster.arn)
+            replaces = not (named or is_same_cluster(case.request(), end.cluster))
         resource_id = physical_id(case.ticket, case.cluster, replaces=replaces)
         return answer(case.ticket, end, resource_id, case.surroundings.log_group)
 
-    def _supersede(self, ticket: Ticket, path: str) -> Memory | None:
+    def _supersede(self, ticket: Ticket, path: str, *, thoroughly: bool = False) -> Memory | None:
         """Bury this resource's older requests, which CloudFormation has given up, and
         return what is remembered of this one."""
         resource = self._store.resource_path(ticket.stack_id, ticket.logical_id)
@@ -373,7 +377,13 @@ class Conductor:
         for other, memory in remembered.items():
             if other != path and memory.progress.issued <= ticket.issued:
                 _say(ticket, "superseded", request_path=other)
-                self.bury(other)
+                try:
+                    self.bury(other)
+                except Problem as problem:
+                    if thoroughly:
+                        raise
+                    # It ends by itself, and must not keep this one from beginning.
+                    _say(ticket, "superseded", logging.ERROR, problem=str(problem))
         return remembered.get(path)
 
     # -- problems -----------------------------------------------------------------------
@@ -418,15 +428,30 @@ class Conductor:
             "goes on by itself; nobody watches it now."
         )
 
-    def _give_up(self, case: Case, why: str) -> Reply:
-        """The end of a request that could not even be written down."""
-        try:
+    def _give_up(self, case: Case, problem: Problem) -> Reply | None:
+        """Memory or rule could not be made: end the request while we can.
+
+        Where the store is out of order for the moment, nobody knows what other invocations
+        of the request came to: the problem is raised, and Lambda delivers the request again.
+        """
+        about_rule = problem.operation in ("PutRule", "PutTargets")
+        if problem.kind is Problem.Kind.PASSING and not about_rule:
+            raise problem
+        memory = None
+        with suppress(Problem):
+            memory = self._store.recall(case.path)
+        if memory is not None and memory.call is not None:
+            return None  # it was begun: its rule is there, and the next look goes on
+        with suppress(Problem):
             case = self._with_rollback(case)
-        except Problem as problem:
-            _say(case.ticket, "begin", logging.ERROR, problem=str(problem))
-        end = left(why, None) if case.rollback else failed(why)
+        why = sentence(f"Nothing was patched: {problem}")
         _say(case.ticket, "begin", logging.ERROR, reason=why)
-        return Reply(case.ticket, self._response(case, end), case.path, remembered=False)
+        end = left(why, None) if case.rollback else failed(why)
+        if memory is None:
+            return Reply(case.ticket, self._response(case, end), case.path, remembered=False)
+        with suppress(Buried):
+            return self._end(replace(case, memory=memory), end)
+        return None
 
     def _patiently(self, call: Callable[[], T]) -> T:
         """Try for a minute: the role's policy may not have spread yet."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import shutil
 import subprocess
 import sys
@@ -13,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from hyperpod_patching import _asset
+from hyperpod_patching import _asset, _sdk_data
 
 ROOT = Path(__file__).parents[2]
 
@@ -71,21 +70,14 @@ def test_it_holds_the_sdk_data_of_the_services_called_and_no_other(asset):
         if name.startswith("botocore/data/")
     }
     services = {name.partition("/")[0] for name in data if "/" in name}
-    assert services == set(_asset.SERVICES)
+    assert services == set(_sdk_data.OPERATIONS)
     assert {name for name in data if "/" not in name} == {
         "_retry.json",
         "endpoints.json",
         "partitions.json",
         "sdk-default-configuration.json",
     }
-    assert len(data) == 4 + 2 * len(_asset.SERVICES)
-
-
-def test_the_services_are_those_the_handler_calls():
-    called = set()
-    for file in (ROOT / "lambda").rglob("*.py"):
-        called |= set(re.findall(r"\bclient\(\s*\"([a-z0-9-]+)\"", file.read_text()))
-    assert called == set(_asset.SERVICES)
+    assert len(data) == 4 + 2 * len(_sdk_data.OPERATIONS)
 
 
 def test_it_holds_nothing_of_this_machine(asset):
@@ -96,11 +88,11 @@ def test_it_holds_nothing_of_this_machine(asset):
     names = [entry.filename for entry in entries]
     assert names == sorted(names)
     assert not [name for name in names if "__pycache__" in name or "dist-info" in name]
-    assert {Path(name).suffix for name in names} == {".py", ".pem", ".json", ".gz"}
+    assert {Path(name).suffix for name in names} == {".py", ".pem", ".json"}
 
 
 def test_it_stays_small(asset):
-    assert asset.path.stat().st_size < 2_500_000
+    assert asset.path.stat().st_size < 1_200_000
 
 
 def test_it_is_the_same_to_the_byte_each_time(asset, another):
@@ -157,7 +149,7 @@ import json, sys
 sys.path.append({str(unpacked)!r})
 from hyperpod_software.handler import handler
 from hyperpod_software.edges.aws import client
-for service in {_asset.SERVICES!r}:
+for service in {list(_sdk_data.OPERATIONS)!r}:
     client(service)
 import botocore.exceptions
 outside = [

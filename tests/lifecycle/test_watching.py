@@ -46,7 +46,7 @@ def end(decision: object, outcome: Outcome | None) -> Finish:
 
 SUCCEEDED = cluster(group(update_status="Succeeded", image_id=NEW))
 ALL_DONE = {"workers": tally(done=4)}
-NONE_DONE = {"workers": tally(skipped=4)}
+NONE_DONE = {"workers": tally(untouched=4)}
 
 
 def test_rule_08_success_needs_the_groups_succeeded_and_then_every_node() -> None:
@@ -203,6 +203,63 @@ def test_a_call_that_nobody_answered_may_show_in_the_cluster_all_the_same() -> N
     end(judge(look(SUCCEEDED, made=call(accepted=False)), ALL_DONE), Outcome.PATCHED)
 
 
+def test_rule_08_nodes_that_were_current_before_are_not_patched_by_the_call() -> None:
+    asked = request(declared(ImageId="default"))
+    again = cluster(group(update_status="Succeeded", image_id="default"))
+    made = call(workers="Failed")
+    current = {"workers": tally(current=4)}
+    end(judge(look(again, asked, made), current), Outcome.ALREADY_CURRENT)
+    some = {"workers": tally(done=1, current=3)}
+    assert end(judge(look(again, asked, made), some), Outcome.PATCHED).patched_nodes == 1
+
+
+def test_rule_08_the_count_of_the_group_beats_the_times_of_its_nodes() -> None:
+    seen = {"workers": tally(done=3, untouched=1)}
+    all_on = cluster(group(update_status="Succeeded", image_id=NEW, target_state_count=4))
+    end(judge(look(all_on), seen), Outcome.PATCHED)
+    one_off = cluster(group(update_status="Succeeded", image_id=NEW, target_state_count=3))
+    assert "with 1 node skipped" in end(judge(look(one_off), seen), None).reason
+
+
+def test_rule_08_where_every_node_was_skipped_nothing_was_current() -> None:
+    none_on = cluster(group(update_status="Succeeded", image_id=NEW, target_state_count=0))
+    said = end(judge(look(none_on, made=call(workers="Failed")), NONE_DONE), None).reason
+    assert "of 4 nodes 0 run" in said
+
+
+def test_rule_09_an_unknown_status_is_no_sign_that_a_patch_began() -> None:
+    odd = cluster(group(update_status="FailedMaintenance"))
+    waiting = judge(look(odd), None)
+    assert isinstance(waiting, Wait)
+    assert not waiting.active
+
+
+def test_rule_09_the_same_old_failure_after_an_untouched_patch_is_told_as_it_is() -> None:
+    seen, made = cluster(group(update_status="Failed")), call(workers="Failed")
+    said = end(judge(look(seen, made=made, now=NOW + QUIET), NONE_DONE), None).reason
+    assert "Whether this patch failed at once or changed nothing is not known" in said
+
+
+def test_rule_09_the_same_message_again_is_a_new_one_once_it_was_gone() -> None:
+    made = Call(NOW - 60, {digest("workers"): ""}, failure_before=digest("why"), accepted=True)
+    silent = cluster(group(status=None, image_id=None))
+    waiting = judge(look(silent, made=made), NONE_DONE)
+    assert isinstance(waiting, Wait)
+    assert waiting.cleared
+    again = cluster(group(status=None, image_id=None), failure_message="why")
+    end(judge(look(again, made=made), ALL_DONE), Outcome.PATCHED)
+    sofar = Progress(NOW - 100, rollback=False, cleared=True)
+    end(judge(look(again, made=made, sofar=sofar), ALL_DONE), None)
+
+
+def test_a_call_that_nobody_answered_is_not_proven_by_a_few_younger_nodes() -> None:
+    still, lost = cluster(group(update_status=None, image_id=None)), call(accepted=False)
+    some = {"workers": tally(done=1, current=3)}
+    assert isinstance(judge(look(still, made=lost), some), Wait)
+    said = end(judge(look(still, made=lost, now=NOW + QUIET), some), None).reason
+    assert said.startswith("It is not known")
+
+
 def test_rule_12_at_the_deadline_the_request_fails_with_how_far_it_got() -> None:
     half = cluster(group(update_status="InProgress", target_state_count=2))
     said = end(judge(look(half, now=NOW + 3000), None), None).reason
@@ -217,19 +274,20 @@ SINCE = NOW - 60
     ("fields", "software", "state"),
     [
         ({}, Software(NEW), NodeState.DONE),
-        ({"last_update": NOW - 8000}, Software(NEW), NodeState.SKIPPED),
-        ({"last_update": None}, Software(NEW), NodeState.SKIPPED),
+        ({"last_update": NOW - 8000}, Software(NEW), NodeState.UNTOUCHED),
+        ({"last_update": None}, Software(NEW), NodeState.UNTOUCHED),
         ({"last_update": None, "launched": NOW}, Software(NEW), NodeState.DONE),
         ({"status": "Failure"}, Software(NEW), NodeState.FAILED),
         ({"status": "Pending"}, Software(NEW), NodeState.UNSETTLED),
         ({"status": "Unheard"}, Software(NEW), NodeState.UNSETTLED),
         ({"status": "DeepHealthCheckInProgress"}, Software(NEW), NodeState.DONE),
         ({"version": "1.2.0"}, Software(version="1.3.0"), NodeState.SKIPPED),
-        ({"version": "1.3.0", "last_update": 1.0}, Software(version="1.3.0"), NodeState.DONE),
+        ({"version": "1.3.0", "last_update": 1.0}, Software(version="1.3.0"), NodeState.CURRENT),
+        ({"version": "1.3.0"}, Software(version="1.3.0"), NodeState.DONE),
         (
             {"last_update": 1.0, "image_status": "UpToDate"},
             Software("default"),
-            NodeState.DONE,
+            NodeState.CURRENT,
         ),
     ],
 )
@@ -240,7 +298,7 @@ def test_where_a_node_stands(fields: dict[str, object], software: Software, stat
 def test_nodes_are_counted_by_group_and_only_the_first_bad_ones_named() -> None:
     nodes = [node("a", n, last_update=1.0) for n in range(9)] + [node("b"), node("other")]
     counts = count(nodes, {"a": Software(NEW), "b": Software(NEW)}, SINCE)
-    assert counts["a"].skipped == 9
+    assert counts["a"].untouched == 9
     assert len(counts["a"].named) == 5
     assert counts["b"] == NodeTally(done=1)
     assert set(counts) == {"a", "b"}

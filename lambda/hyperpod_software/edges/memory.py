@@ -63,6 +63,11 @@ class Memory:
     """The resource was answered, and a signal to the wait condition ends the request."""
 
 
+def claimer() -> str:
+    """A name for whoever claims something, until it knows whether it has it."""
+    return secrets.token_hex(6)
+
+
 class ParameterStore:
     """The requests in flight of this stack's resources."""
 
@@ -92,9 +97,10 @@ class ParameterStore:
             if "progress" in found
         }
 
-    def claim(self, path: str, progress: Progress) -> bool:
-        """Begin to remember a request; ``False`` where it is remembered already."""
-        return self._create(f"{path}/progress", _progress_document(progress))
+    def claim(self, path: str, progress: Progress, by: str = "") -> bool:
+        """Begin to remember a request; ``False`` where it is remembered already, unless
+        by the same claimer, who tries again because no answer came."""
+        return self._create(f"{path}/progress", _progress_document(progress), by)
 
     def keep_event(self, path: str, event: Mapping[str, Any]) -> None:
         """Remember the request itself: every writer of one request writes the same."""
@@ -161,10 +167,10 @@ class ParameterStore:
             self._delete([f"{path}/{document}"])
             raise Buried
 
-    def _create(self, name: str, document: Mapping[str, Any]) -> bool:
+    def _create(self, name: str, document: Mapping[str, Any], by: str = "") -> bool:
         # A put whose answer is lost is sent again by the SDK, and then finds its own work
         # there: the token tells it from somebody else's.
-        value = _encode({**document, "by": secrets.token_hex(6)})
+        value = _encode({**document, "by": by or claimer()})
         try:
             self._put(name, value, overwrite=False)
         except Problem as problem:
@@ -215,6 +221,7 @@ def _progress_document(progress: Progress) -> Document:
         "issued": progress.issued,
         "rollback": progress.rollback,
         "active": sorted(progress.active),
+        "cleared": progress.cleared,
     }
 
 
@@ -227,6 +234,7 @@ def _memory(found: Mapping[str, str]) -> Memory:
             issued=float(progress["issued"]),
             rollback=progress["rollback"],
             active=frozenset(cast("list[str]", progress["active"])),
+            cleared=bool(progress["cleared"]),
         ),
         event=_unpack(found),
         call=None

@@ -7,7 +7,6 @@ from datetime import datetime
 
 from hyperpod_software.edges.aws import calling, client
 
-_ROLLING_BACK = ("ROLLBACK_IN_PROGRESS", "UPDATE_ROLLBACK_IN_PROGRESS")
 _PAGES = 20
 
 
@@ -23,10 +22,11 @@ class Stack:
     """Reads the stack; changes nothing."""
 
     def is_rolling_back(self, stack_id: str) -> bool:
-        """No request says that it belongs to a rollback: the stack's status does."""
+        """No request says that it belongs to a rollback: the stack's status does, also when
+        the rollback is over and a request of it is delivered once more."""
         with calling("DescribeStacks"):
             answer = client("cloudformation").describe_stacks(StackName=stack_id)
-        return str(answer["Stacks"][0]["StackStatus"]).endswith(_ROLLING_BACK)
+        return "ROLLBACK" in str(answer["Stacks"][0]["StackStatus"])
 
     def newest_event(self, stack_id: str, logical_id: str) -> ResourceEvent | None:
         """The newest event about the resource, or ``None`` where there is none to be found."""

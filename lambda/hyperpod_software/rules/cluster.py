@@ -58,9 +58,12 @@ def contradicts(software: Software, group: Group, *, owned_image: bool) -> bool:
     ``default`` is shown for every image that HyperPod manages, public AMIs included, so
     only a custom AMI of one's own is contradicted by it.
     """
+    shows_ami = group.image_id is not None and group.image_id.startswith("ami-")
     if software.version is not None:
-        return group.version is not None and group.version != software.version
-    if software.pin is None or group.image_id is None or group.image_id == software.pin:
+        return shows_ami or (group.version is not None and group.version != software.version)
+    if software.pin is None:
+        return shows_ami
+    if group.image_id is None or group.image_id == software.pin:
         return False
     return owned_image or group.image_id != "default"
 

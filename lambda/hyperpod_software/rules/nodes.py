@@ -10,6 +10,7 @@ from hyperpod_software.words.software import Software
 
 _USABLE = {"Running", "DeepHealthCheckInProgress"}
 _BROKEN = {"Failure", "NotFound"}
+_NAMED = {NodeState.SKIPPED, NodeState.UNTOUCHED, NodeState.FAILED}
 
 
 def node_state(node: Node, software: Software, since: float) -> NodeState:
@@ -22,13 +23,16 @@ def node_state(node: Node, software: Software, since: float) -> NodeState:
         return NodeState.FAILED
     if node.status not in _USABLE:
         return NodeState.UNSETTLED
+    replaced = max(node.launched, node.last_update or 0.0) >= since
     if software.version is not None and node.version is not None:
-        return NodeState.DONE if node.version == software.version else NodeState.SKIPPED
-    if max(node.launched, node.last_update or 0.0) >= since:
+        if node.version != software.version:
+            return NodeState.SKIPPED
+        return NodeState.DONE if replaced else NodeState.CURRENT
+    if replaced:
         return NodeState.DONE
     if software.image_id == "default" and node.image_status == "UpToDate":
-        return NodeState.DONE
-    return NodeState.SKIPPED
+        return NodeState.CURRENT
+    return NodeState.UNTOUCHED
 
 
 def tally(
@@ -45,8 +49,9 @@ def tally(
 
 def _add(sofar: NodeTally, node: Node, state: NodeState) -> NodeTally:
     sofar = replace(sofar, **{state.value: getattr(sofar, state.value) + 1})
-    if state in (NodeState.SKIPPED, NodeState.FAILED) and len(sofar.named) < NAMED_NODES:
-        sofar = replace(sofar, named=(*sofar.named, f"{node.instance_id} ({state.value})"))
+    if state in _NAMED and len(sofar.named) < NAMED_NODES:
+        what = "failed" if state is NodeState.FAILED else "skipped"
+        sofar = replace(sofar, named=(*sofar.named, f"{node.instance_id} ({what})"))
     if state is NodeState.FAILED and sofar.message is None:
         sofar = replace(sofar, message=node.message)
     return sofar

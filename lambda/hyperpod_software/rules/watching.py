@@ -15,9 +15,12 @@ from enum import Enum
 from hyperpod_software.rules.cluster import contradicts, is_updating, names
 from hyperpod_software.rules.sentences import counted, listed, sentence
 from hyperpod_software.words.cluster import (
+    CHANGING_CLUSTER,
+    CHANGING_GROUP,
     SETTLED_CLUSTER,
     SETTLED_GROUP,
     UPDATE_ENDED_BADLY,
+    UPDATE_RUNNING,
     Cluster,
     Group,
     NodeTally,
@@ -39,6 +42,10 @@ QUIET = 300
 
 AWS documents no such bound; DescribeCluster shows an accepted update at once as far as
 anybody has seen. A call that shows nothing for this long has changed nothing."""
+
+
+SHOWN = 60
+"""Seconds after the call from which a status that was absent before it is a new one."""
 
 
 class Stage(Enum):
@@ -70,14 +77,20 @@ class Watched:
     def skipped(self) -> int:
         """Nodes that the patch left on other software.
 
-        Where the group names the declared image and every node is counted on it, nodes
-        with an older time were there before: HyperPod patches only those that are not.
+        The group's own count knows; nodes with an older time may have been there before.
+        Where it is not shown, every node that was not replaced is taken to be skipped.
         """
-        covered = (
-            names(self.software, self.group)
-            and self.group.target_state_count == self.group.current_count
-        )
-        return 0 if covered else self.tally.skipped
+        on_image = self.group.target_state_count
+        if on_image is None:
+            return self.tally.skipped + self.tally.untouched
+        return max(0, self.group.current_count - on_image)
+
+    @property
+    def unchanged(self) -> bool:
+        """No node was replaced, and nothing that is shown says that one was to be."""
+        shown = self.group.target_state_count is not None
+        off = self.skipped if shown else self.tally.skipped
+        return not (self.tally.done or self.tally.failed or off)
 
 
 @dataclass(frozen=True)
@@ -137,7 +150,10 @@ def _stage(look: Look, group: Group) -> Stage:
         return Stage.ACTIVE
     if status is None:
         return Stage.UNCLEAR
-    fresh = look.progress.saw_active(group.name) or look.call.status_before(group.name) != status
+    before = look.call.status_before(group.name)
+    # Where it was absent it may just not have been shown, and still be the old one.
+    shown = before is not None or (look.call.accepted and look.now >= look.call.at + SHOWN)
+    fresh = look.progress.saw_active(group.name) or (shown and before != status)
     if status in UPDATE_ENDED_BADLY:
         return Stage.FAILED if fresh else Stage.UNCLEAR
     if look.contradicts(group):
@@ -153,11 +169,23 @@ def _is_being_patched(cluster: Cluster, group: Group) -> bool:
     return cluster.status not in SETTLED_CLUSTER or group.status not in (*SETTLED_GROUP, None)
 
 
+def _is_seen_active(cluster: Cluster, group: Group) -> bool:
+    """The same, for certain: a status nobody knows means "not finished yet", and no more."""
+    if group.update_status is not None:
+        return group.update_status in UPDATE_RUNNING
+    if group.scaling:
+        return False
+    bare = all(each.update_status is None for each in cluster.groups)
+    return group.status in CHANGING_GROUP or (bare and cluster.status in CHANGING_CLUSTER)
+
+
 def _settle(look: Look, watched: list[Watched]) -> Finish | Wait:
     """No group is being patched any more: the nodes have the last word."""
     settled: list[Watched] = []
     for each in watched:
         stage = _by_nodes(look, each) if each.stage is Stage.UNCLEAR else each.stage
+        if stage is Stage.SUCCEEDED and each.unchanged and not each.unsettled:
+            stage = Stage.UNCHANGED
         if stage is Stage.UNCLEAR:
             return _wait(look, watched, f"group {each.group.name} shows no sign of the patch yet")
         settled.append(replace(each, stage=stage))
@@ -168,6 +196,15 @@ def _settle(look: Look, watched: list[Watched]) -> Finish | Wait:
         count = counted(sum(each.unsettled for each in unsettled), "node")
         groups = listed([each.group.name for each in unsettled])
         return _wait(look, watched, f"{count} of {groups} not ready yet")
+    stuck = [
+        each
+        for each in settled
+        if each.stage is Stage.UNCHANGED
+        and each.group.update_status in UPDATE_ENDED_BADLY
+        and not names(each.software, each.group)
+    ]
+    if stuck:
+        return failed(_stuck(look.cluster, stuck), look.cluster)
     if all(each.stage is Stage.UNCHANGED for each in settled):
         return _unchanged(look, settled)
     return _success(look, settled)
@@ -177,20 +214,30 @@ def _by_nodes(look: Look, each: Watched) -> Stage:
     """What the nodes' own times say about a group whose status does not tell."""
     quiet = look.now >= look.call.at + QUIET
     message = look.cluster.failure_message
-    told_failure = message is not None and digest(message) != look.call.failure_before
+    told_failure = message is not None and (
+        look.progress.cleared or digest(message) != look.call.failure_before
+    )
     done, total = each.tally.done, each.tally.total
     says_bad = each.group.update_status in UPDATE_ENDED_BADLY
     if each.unsettled:
         return Stage.UNCLEAR
-    if (says_bad and (done or quiet)) or (told_failure and each.group.update_status is None):
+    if not total:
+        return Stage.UNCHANGED
+    if told_failure and each.group.update_status is None:
         return Stage.FAILED
-    if says_bad:
+    seen = look.progress.saw_active(each.group.name)
+    # Of a call that nobody answered younger nodes prove nothing: others add nodes, too.
+    known = look.call.accepted or seen
+    ended = quiet or seen or done + each.tally.current == total
+    if done and known and ended and not says_bad and not look.contradicts(each.group):
+        return Stage.SUCCEEDED
+    if not quiet:
         return Stage.UNCLEAR
-    if total == done:
-        return Stage.SUCCEEDED
-    if done and (quiet or look.progress.saw_active(each.group.name)):
-        return Stage.SUCCEEDED
-    return Stage.UNCHANGED if quiet and not done else Stage.UNCLEAR
+    if says_bad:
+        return Stage.UNCHANGED  # as it was before the call
+    if each.unchanged or not look.call.accepted:
+        return Stage.UNCHANGED
+    return Stage.UNCLEAR if look.contradicts(each.group) else Stage.SUCCEEDED
 
 
 def _unchanged(look: Look, watched: list[Watched]) -> Finish | Wait:
@@ -198,7 +245,7 @@ def _unchanged(look: Look, watched: list[Watched]) -> Finish | Wait:
     if not look.call.accepted:
         return failed(
             f"It is not known whether HyperPod took the call to patch {listed(groups)}: no answer "
-            "came back, and the cluster shows no sign of it. No node was patched so far. "
+            "came back, and what the cluster shows does not tell. "
             "Look at the cluster, then deploy again.",
             look.cluster,
         )
@@ -212,7 +259,7 @@ def _unchanged(look: Look, watched: list[Watched]) -> Finish | Wait:
             return _wait(look, watched, why)
     return Finish(
         Outcome.ALREADY_CURRENT,
-        f"HyperPod took the call and changed nothing: {listed(groups)} of cluster "
+        f"HyperPod took the call and replaced no node: {listed(groups)} of cluster "
         f"{look.cluster.name} had the software already.",
         look.cluster,
     )
@@ -224,6 +271,7 @@ def _success(look: Look, watched: list[Watched]) -> Finish:
     groups = tuple(each.group.name for each in patched)
     done = sum(each.tally.done for each in patched)
     total = sum(each.tally.total for each in patched)
+    running = total - sum(each.skipped + each.tally.failed for each in patched)
     skipped = sum(each.skipped for each in patched)
     broken = sum(each.tally.failed for each in watched)
     if not skipped and not broken:
@@ -243,7 +291,7 @@ def _success(look: Look, watched: list[Watched]) -> Finish:
     )
     what = (
         f"HyperPod ended the update of {listed(groups)} in cluster {cluster.name}, but of "
-        f"{counted(total, 'node')} {done} run {_software_of(patched)}, with {bad}: {listed(named, 5)}. "
+        f"{counted(total, 'node')} {running} run {_software_of(patched)}, with {bad}: {listed(named, 5)}. "
         "On EKS, nodes whose eviction would violate a PodDisruptionBudget are skipped."
     )
     if look.request.declared.on_skipped_nodes is OnSkippedNodes.FAIL:
@@ -276,6 +324,17 @@ def _failure(cluster: Cluster, watched: list[Watched]) -> str:
     return sentence(f"{text} HyperPod's own reason: {reason or 'it gave none'}")
 
 
+def _stuck(cluster: Cluster, watched: list[Watched]) -> str:
+    shown = listed([f"{each.group.name} ({each.group.update_status})" for each in watched], most=4)
+    younger = sum(each.tally.done for each in watched)
+    total = sum(each.tally.total for each in watched)
+    return (
+        f"Groups of cluster {cluster.name} still show how an earlier patch ended: {shown}; "
+        f"{younger} of {counted(total, 'node')} are younger than the call. Whether this patch "
+        "failed at once or changed nothing is not known. Look at the cluster, then deploy again."
+    )
+
+
 def _gone(look: Look) -> str:
     before, cluster = look.call.before, look.cluster
     present = {digest(group.name) for group in cluster.groups}
@@ -298,9 +357,11 @@ def _wait(look: Look, watched: list[Watched], why: str) -> Finish | Wait:
             cluster,
         )
     active = frozenset(
-        digest(each.group.name) for each in watched if _is_being_patched(cluster, each.group)
+        digest(each.group.name) for each in watched if _is_seen_active(cluster, each.group)
     )
-    return Wait(f"Patching: {why}.", active, progress)
+    had_message = bool(look.call.failure_before) and not look.progress.cleared
+    cleared = had_message and cluster.failure_message is None
+    return Wait(f"Patching: {why}.", active, progress, cleared)
 
 
 def _progress(group: Group) -> GroupProgress:

@@ -9,6 +9,9 @@ from enum import Enum
 # listed here counts as "not finished yet", so the sets below name only what is known.
 SETTLED_CLUSTER = frozenset({"InService", "Failed"})
 SETTLED_GROUP = frozenset({"InService", "Failed", "Degraded"})
+CHANGING_CLUSTER = frozenset({"SystemUpdating", "Updating", "RollingBack"})
+CHANGING_GROUP = frozenset({"SystemUpdating", "Updating"})
+UPDATE_RUNNING = frozenset({"Pending", "InProgress", "RollbackInProgress"})
 UPDATE_SUCCEEDED = "Succeeded"
 UPDATE_ENDED_BADLY = frozenset({"Failed", "RollbackComplete"})
 UPDATE_ENDED = UPDATE_ENDED_BADLY | {UPDATE_SUCCEEDED}
@@ -63,8 +66,14 @@ class NodeState(Enum):
     """Where a node stands with the patch that is being verified."""
 
     DONE = "done"
+    """Replaced since the call, and running."""
+    CURRENT = "current"
+    """Not replaced, and shown to run the declared software."""
+    UNTOUCHED = "untouched"
+    """Not replaced, and nothing shows what it runs."""
     UNSETTLED = "unsettled"
     SKIPPED = "skipped"
+    """Shown to run other software."""
     FAILED = "failed"
 
 
@@ -73,17 +82,20 @@ class NodeTally:
     """The nodes of one group counted by state; the first few bad ones are named."""
 
     done: int = 0
+    current: int = 0
+    untouched: int = 0
     unsettled: int = 0
     skipped: int = 0
     failed: int = 0
     named: tuple[str, ...] = ()
-    """Skipped and failed nodes, ``i-… (state)``, at most ``NAMED_NODES`` of them."""
+    """Nodes skipped, untouched or failed, ``i-… (state)``, at most ``NAMED_NODES`` of them."""
     message: str | None = None
     """What the first failed node says about itself."""
 
     @property
     def total(self) -> int:
-        return self.done + self.unsettled + self.skipped + self.failed
+        still = self.current + self.untouched + self.skipped
+        return self.done + still + self.unsettled + self.failed
 
 
 NAMED_NODES = 5

@@ -57,6 +57,8 @@ class Wait:
     """Patched groups seen being patched in this look, to be remembered."""
     progress: tuple[GroupProgress, ...] = ()
     """How far each patched group is; empty while nothing is being patched."""
+    cleared: bool = False
+    """The failure message from before the call is gone: to be remembered, too."""
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,8 @@ class Progress:
     """Whether the stack was rolling back when the request came; ``None``: not known yet."""
     active: frozenset[str] = field(default_factory=frozenset[str])
     """Digests of patched groups that were seen being patched."""
+    cleared: bool = False
+    """The cluster's old ``FailureMessage`` was seen gone: one that is there later is new."""
 
     def saw_active(self, group: str) -> bool:
         return digest(group) in self.active
