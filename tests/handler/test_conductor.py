@@ -250,6 +250,16 @@ def test_a_newer_request_takes_over_from_one_that_cloudformation_gave_up() -> No
     assert parts.nothing_left()
 
 
+def test_what_another_version_of_the_code_remembered_is_buried_and_stops_nothing() -> None:
+    parts = Parts(cluster(group(image_id=NEW)))
+    resource = parts.store.resource_path(event()["StackId"], "Software")
+    parts.store.values[f"{resource}/older/progress"] = ('{"unheard": 1}', 1)
+    reply = parts.begin(event())
+    assert reply is not None
+    assert reply.response["Status"] == "SUCCESS"
+    assert parts.nothing_left()
+
+
 def test_an_older_request_delivered_late_does_not_end_a_newer_one() -> None:
     parts = Parts()
     later = URL.replace("080000Z", "083000Z")

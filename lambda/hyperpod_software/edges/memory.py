@@ -92,7 +92,7 @@ class ParameterStore:
             request_path, _, document = name.rpartition("/")
             documents.setdefault(request_path, {})[document] = value
         return {
-            request_path: _memory(found)
+            request_path: _readable(found)
             for request_path, found in documents.items()
             if "progress" in found
         }
@@ -223,6 +223,18 @@ def _progress_document(progress: Progress) -> Document:
         "active": sorted(progress.active),
         "cleared": progress.cleared,
     }
+
+
+def _readable(found: Mapping[str, str]) -> Memory:
+    """What is remembered; of what another version of this code wrote, only that it is there.
+
+    A function changes between requests, so CloudFormation has given such a request up: it is
+    the oldest of all, and the next one buries it.
+    """
+    try:
+        return _memory(found)
+    except (KeyError, TypeError, ValueError):
+        return Memory(Progress(issued=0.0), None, None, None, handed_over=False)
 
 
 def _memory(found: Mapping[str, str]) -> Memory:
