@@ -136,10 +136,11 @@ class Conductor:
         else:
             if not reply.remembered:
                 self._store.claim(reply.path, case.progress)
-                self._store.keep_event(reply.path, case.event)
                 self._store.claim_answer(
                     reply.path, Answer(called=False, ways=reply.ways, response=reply.response)
                 )
+            # An invocation that was killed may have claimed, and not come to the rest.
+            self._store.keep_event(reply.path, case.event)
             self._polling.start(reply.path, surroundings.function_arn, case.expires, None)
 
     def bury(self, path: str) -> None:

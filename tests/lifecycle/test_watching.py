@@ -237,7 +237,7 @@ def test_rule_09_an_unknown_status_is_no_sign_that_a_patch_began() -> None:
 def test_rule_09_the_same_old_failure_after_an_untouched_patch_is_told_as_it_is() -> None:
     seen, made = cluster(group(update_status="Failed")), call(workers="Failed")
     said = end(judge(look(seen, made=made, now=NOW + QUIET), NONE_DONE), None).reason
-    assert "Whether this patch failed at once or changed nothing is not known" in said
+    assert "Whether it failed, skipped nodes or changed nothing is not known" in said
 
 
 def test_rule_09_the_same_message_again_is_a_new_one_once_it_was_gone() -> None:

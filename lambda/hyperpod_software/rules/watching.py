@@ -196,13 +196,7 @@ def _settle(look: Look, watched: list[Watched]) -> Finish | Wait:
         count = counted(sum(each.unsettled for each in unsettled), "node")
         groups = listed([each.group.name for each in unsettled])
         return _wait(look, watched, f"{count} of {groups} not ready yet")
-    stuck = [
-        each
-        for each in settled
-        if each.stage is Stage.UNCHANGED
-        and each.group.update_status in UPDATE_ENDED_BADLY
-        and not names(each.software, each.group)
-    ]
+    stuck = [each for each in settled if each.stage is Stage.UNCHANGED and _is_stuck(look, each)]
     if stuck:
         return failed(_stuck(look.cluster, stuck), look.cluster)
     if all(each.stage is Stage.UNCHANGED for each in settled):
@@ -233,11 +227,8 @@ def _by_nodes(look: Look, each: Watched) -> Stage:
         return Stage.SUCCEEDED
     if not quiet:
         return Stage.UNCLEAR
-    if says_bad:
-        return Stage.UNCHANGED  # as it was before the call
-    if each.unchanged or not look.call.accepted:
-        return Stage.UNCHANGED
-    return Stage.UNCLEAR if look.contradicts(each.group) else Stage.SUCCEEDED
+    contradicted = look.call.accepted and not each.unchanged and look.contradicts(each.group)
+    return Stage.UNCLEAR if contradicted and not says_bad else Stage.UNCHANGED
 
 
 def _unchanged(look: Look, watched: list[Watched]) -> Finish | Wait:
@@ -289,9 +280,10 @@ def _success(look: Look, watched: list[Watched]) -> Finish:
         for count, what in ((skipped, "skipped"), (broken, "failed"))
         if count
     )
+    which = f": {listed(named, 5)}" if named else ""
     what = (
         f"HyperPod ended the update of {listed(groups)} in cluster {cluster.name}, but of "
-        f"{counted(total, 'node')} {running} run {_software_of(patched)}, with {bad}: {listed(named, 5)}. "
+        f"{counted(total, 'node')} {running} run {_software_of(patched)}, with {bad}{which}. "
         "On EKS, nodes whose eviction would violate a PodDisruptionBudget are skipped."
     )
     if look.request.declared.on_skipped_nodes is OnSkippedNodes.FAIL:
@@ -324,15 +316,31 @@ def _failure(cluster: Cluster, watched: list[Watched]) -> str:
     return sentence(f"{text} HyperPod's own reason: {reason or 'it gave none'}")
 
 
+def _is_stuck(look: Look, each: Watched) -> bool:
+    """No node was replaced, and yet the group does not look as if it was all there before."""
+    if not each.tally.total:
+        return False
+    says_bad = each.group.update_status in UPDATE_ENDED_BADLY
+    current = each.tally.current == each.tally.total or names(each.software, each.group)
+    return (says_bad and not current) or (look.call.accepted and not each.unchanged)
+
+
 def _stuck(cluster: Cluster, watched: list[Watched]) -> str:
-    shown = listed([f"{each.group.name} ({each.group.update_status})" for each in watched], most=4)
+    shown = listed([f"{each.group.name} ({_shown(each.group)})" for each in watched], most=4)
     younger = sum(each.tally.done for each in watched)
     total = sum(each.tally.total for each in watched)
     return (
-        f"Groups of cluster {cluster.name} still show how an earlier patch ended: {shown}; "
-        f"{younger} of {counted(total, 'node')} are younger than the call. Whether this patch "
-        "failed at once or changed nothing is not known. Look at the cluster, then deploy again."
+        f"Groups of cluster {cluster.name} do not show how this patch ended: {shown}; {younger} of "
+        f"{counted(total, 'node')} are younger than the call. Whether it failed, skipped nodes or "
+        "changed nothing is not known. Look at the cluster, then deploy again."
     )
+
+
+def _shown(group: Group) -> str:
+    status = group.update_status or "no status"
+    if group.target_state_count is None:
+        return status
+    return f"{status}, {group.target_state_count} of {group.current_count} nodes on its image"
 
 
 def _gone(look: Look) -> str:

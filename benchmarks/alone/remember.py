@@ -1,0 +1,120 @@
+"""Remember the largest request there can be, and answer it.
+
+Everything that has a maximum in the API of SageMaker is at it, and no name repeats. Prints sizes in
+bytes as JSON: of each parameter by name, of the rule's target, of answer and signal.
+"""
+
+import json
+import random
+import string
+import sys
+from typing import Any
+
+from hyperpod_software.edges.aws import client
+from hyperpod_software.edges.memory import Answer, ParameterStore
+from hyperpod_software.edges.polling import poll_input
+from hyperpod_software.edges.tickets import read_ticket, slim
+from hyperpod_software.rules.answering import answer, body, signal
+from hyperpod_software.words.cluster import Cluster
+from hyperpod_software.words.decision import Finish, Outcome
+from hyperpod_software.words.memory import Call, Progress, digest
+from hyperpod_software.words.reply import Way
+
+NOW = 1_790_000_000.0
+LETTERS = string.ascii_letters + string.digits
+
+chance = random.Random(0)  # noqa: S311 - the same each time, and no secret
+
+
+def text(length: int) -> str:
+    """So many characters without any pattern."""
+    return "".join(chance.choices(LETTERS, k=length))
+
+
+def properties(groups: list[str]) -> dict[str, Any]:
+    """A declaration of these groups with everything at its maximum."""
+    return {
+        "ServiceToken": f"arn:aws:lambda:us-east-1:000000000000:function:{text(64)}",
+        "ServiceTimeout": "3600",
+        "ClusterName": text(63),
+        "InstanceGroups": [
+            {
+                "InstanceGroupName": group,
+                "ImageReleaseVersion": ".".join(str(chance.randrange(1000)) for _ in range(3)),
+            }
+            for group in groups
+        ],
+        "DeploymentConfig": {
+            "RollingUpdatePolicy": {
+                "MaximumBatchSize": {"Type": "CAPACITY_PERCENTAGE", "Value": "100"},
+                "RollbackMaximumBatchSize": {"Type": "INSTANCE_COUNT", "Value": "6758"},
+            },
+            "WaitIntervalInSeconds": "3600",
+            "AutoRollbackConfiguration": [{"AlarmName": text(255)} for _ in range(10)],
+        },
+        "Timeout": "43020",
+        "WaitConditionHandle": f"https://bucket.s3.amazonaws.com/{text(64)}?{text(1900)}",
+    }
+
+
+groups, others = ([text(63) for _ in range(100)] for _ in "ab")
+declared = properties(groups)
+url = "https://cloudformation-custom-resource-response-useast1.s3.amazonaws.com/?"
+event = {
+    "RequestType": "Update",
+    "StackId": f"arn:aws:cloudformation:us-east-1:000000000000:stack/{text(128)}/{text(36)}",
+    "RequestId": text(36),
+    "LogicalResourceId": text(255),
+    "PhysicalResourceId": declared["ClusterName"],
+    "ResponseURL": url + text(2048 - len(url)),
+    "ResourceProperties": declared,
+    "OldResourceProperties": properties(others),
+}
+ticket = read_ticket(event, NOW)
+store = ParameterStore(f"HyperPodSoftware-{text(8)}")
+path = store.path(ticket)
+active = frozenset(map(digest, groups))
+arn = f"arn:aws:sagemaker:us-east-1:000000000000:cluster/{text(12).lower()}"
+cluster = Cluster(arn, str(declared["ClusterName"]), "InService", ())
+end = Finish(
+    Outcome.PATCHED_WITH_SKIPPED_NODES,
+    f"Patched 675800 nodes of {', '.join(groups)}.",
+    cluster,
+    tuple(groups),
+    675_800,
+)
+response = answer(ticket, end, str(declared["ClusterName"]), f"/aws/lambda/{text(500)}")
+
+progress = Progress(ticket.issued, rollback=False)
+store.claim(path, progress)
+store.keep_event(path, slim(event))
+store.claim_call(path, Call(NOW, dict.fromkeys(active, "RollbackInProgress"), digest("failure")))
+store.keep_acceptance(path)
+store.keep_progress(path, Progress(ticket.issued, rollback=False, active=active))
+store.keep_handover(path)
+store.claim_answer(path, Answer(called=True, ways=tuple(Way), response=response))
+
+ssm = client("ssm")
+parameters = [
+    parameter
+    for page in ssm.get_paginator("get_parameters_by_path").paginate(
+        Path=path, Recursive=True, WithDecryption=True
+    )
+    for parameter in page["Parameters"]
+]
+remembered = store.recall(path)
+assert remembered is not None
+assert remembered.event == slim(event)
+json.dump(
+    {
+        "parameters": {
+            parameter["Name"].rpartition("/")[2]: len(parameter["Value"].encode())
+            for parameter in parameters
+        },
+        "event": len(json.dumps(event)),
+        "target": len(poll_input(path, NOW)),
+        "answer": len(body(response)),
+        "signal": len(body(signal(response))),
+    },
+    sys.stdout,
+)

@@ -1,0 +1,78 @@
+"""The real bundle of the asset in a process of its own, invoked by hand."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any, Self
+
+from sandbox.images import ACCOUNT, REGION
+
+PROGRAM = Path(__file__).with_name("function_process.py")
+ARN = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:by-hand"
+LOG_GROUP = "/hyperpod/by-hand"
+
+
+@dataclass(frozen=True)
+class Ran:
+    """One invocation: what it raised, if anything, and what it logged."""
+
+    error: str | None
+    log: str
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.log.splitlines()]
+
+
+class Function:
+    """A process that runs one invocation at a time."""
+
+    def __init__(
+        self, bundle: bytes, directory: Path, prefix: str, environment: Mapping[str, str]
+    ) -> None:
+        self.prefix = prefix
+        self.ran: list[Ran] = []
+        with zipfile.ZipFile(BytesIO(bundle)) as archive:
+            archive.extractall(directory)
+        self._process = subprocess.Popen(
+            # Isolated and without site-packages: what is not in the asset is not there.
+            [sys.executable, "-I", "-S", str(PROGRAM), str(directory)],
+            env={
+                "PATH": environment["PATH"],
+                **{name: value for name, value in environment.items() if name.startswith("AWS_")},
+                "HYPERPOD_SOFTWARE_PREFIX": prefix,
+                "HYPERPOD_SOFTWARE_LOG_GROUP": LOG_GROUP,
+                "FUNCTION_ARN": ARN,
+            },
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.communicate(timeout=10)
+
+    def invoke(self, event: Mapping[str, Any], *, ahead: float = 0.0) -> Ran:
+        """Run it once, with its clock so many seconds ahead."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps({"event": event, "ahead": ahead}) + "\n")
+        self._process.stdin.flush()
+        ran = Ran(**json.loads(self._process.stdout.readline()))
+        self.ran.append(ran)
+        return ran
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        """All that was logged so far."""
+        return [line for ran in self.ran for line in ran.lines]

@@ -1,0 +1,389 @@
+"""Stacks on a sandbox: synthesized, deployed, and what became of them.
+
+The story that a user sees goes through the CDK's command line. Everything else hands the same
+templates, made by the real app or the real construct, to CloudFormation itself, which is quicker.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from aws_cdk import App
+from aws_cdk import Stack as CdkStack
+from botocore.exceptions import ClientError
+
+from app import Context, HyperPodPatching
+from sandbox.images import ACCOUNT, REGION
+from sandbox.runner import Sandbox
+
+ROOT = Path(__file__).parents[2]
+SOFTWARE = "Custom::HyperPodClusterSoftware"
+BUCKET = f"cdk-hnb659fds-assets-{ACCOUNT}-{REGION}"
+SPEED = 600
+"""How many seconds of the service pass in one: a node is patched in half a second."""
+MINUTE = 1
+"""How many seconds the minute of a schedule lasts."""
+PATIENCE = 100.0
+"""Seconds after which waiting is given up. Nothing is ever asserted about how long things took."""
+
+Template = dict[str, Any]
+T = TypeVar("T")
+
+
+def until(look: Callable[[], T | None], what: str, *, patience: float = PATIENCE) -> T:
+    """Look until there is something to see."""
+    end = time.monotonic() + patience
+    while (seen := look()) is None:
+        if time.monotonic() > end:
+            raise AssertionError(f"waited {patience:g} seconds in vain for {what}")
+        time.sleep(0.1)
+    return seen
+
+
+# --- Synthesis ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Synthesized:
+    """A stack as the CDK hands it over: its template, and the files that go with it."""
+
+    name: str
+    template: Template
+    files: dict[str, bytes]
+    """Object keys in the bootstrap bucket, and what goes there."""
+
+    @property
+    def software(self) -> Template:
+        """The custom resource; there has to be exactly one."""
+        (found,) = (one for one in self.template["Resources"].values() if one["Type"] == SOFTWARE)
+        return dict(found)
+
+    @property
+    def prefix(self) -> str:
+        """What the names of this stack's rules and parameters begin with."""
+        return str(
+            next(
+                one["Properties"]["Environment"]["Variables"]["HYPERPOD_SOFTWARE_PREFIX"]
+                for one in self.template["Resources"].values()
+                if one["Type"] == "AWS::Lambda::Function" and "Environment" in one["Properties"]
+            )
+        )
+
+
+def by_app(stack_name: str, **context: str) -> Synthesized:
+    """What app.py makes of these context keys."""
+    keys = {key.replace("_", "-"): value for key, value in context.items()}
+    with _kernel, _outdir() as outdir:
+        app = App(outdir=str(outdir), stack_traces=False)
+        HyperPodPatching(app, Context({"stack": stack_name, **keys}))
+        return _read(app, stack_name, outdir)
+
+
+def by_hand(stack_name: str, declare: Callable[[CdkStack], object]) -> Synthesized:
+    """What an app of one's own makes that declares things in a stack."""
+    with _kernel, _outdir() as outdir:
+        app = App(outdir=str(outdir), stack_traces=False)
+        declare(CdkStack(app, stack_name))
+        return _read(app, stack_name, outdir)
+
+
+_kernel = threading.Lock()
+"""The CDK's own process, behind Python, answers one thread at a time."""
+
+
+@contextmanager
+def _outdir() -> Iterator[Path]:
+    outdir = Path(tempfile.mkdtemp(prefix="cdk-out-"))
+    try:
+        yield outdir
+    finally:
+        shutil.rmtree(outdir, ignore_errors=True)
+
+
+def _read(app: App, name: str, outdir: Path) -> Synthesized:
+    template: Template = app.synth().get_stack_by_name(name).template
+    assets = json.loads((outdir / f"{name}.assets.json").read_text())["files"]
+    files = {}
+    for asset in assets.values():
+        path = outdir / asset["source"]["path"]
+        (destination,) = asset["destinations"].values()
+        if path.suffix == ".zip":
+            files[destination["objectKey"]] = path.read_bytes()
+    return Synthesized(name, template, files)
+
+
+def seconds_of_timeout(synthesized: Synthesized, seconds: int) -> Synthesized:
+    """The same with a shorter timeout than the construct allows, as written by hand."""
+    template = json.loads(json.dumps(synthesized.template))
+    for resource in template["Resources"].values():
+        if resource["Type"] == SOFTWARE:
+            resource["Properties"]["Timeout"] = seconds
+    return Synthesized(synthesized.name, template, synthesized.files)
+
+
+# --- Deployment ---------------------------------------------------------------------------------
+
+
+class Cloud:
+    """A sandbox with the stacks in it."""
+
+    operation: Mapping[str, str] = {}
+    """What else CloudFormation is told with each operation."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self.sandbox = sandbox
+        self.control = sandbox.control
+        self._clients: dict[str, Any] = {}
+        self._making = threading.Lock()
+        self._published: set[str] = set()
+
+    def close(self) -> None:
+        for client in self._clients.values():
+            client.close()
+
+    def client(self, service: str) -> Any:
+        with self._making:
+            if service not in self._clients:
+                self._clients[service] = self.sandbox.client(service)
+            return self._clients[service]
+
+    @property
+    def operator(self) -> Any:
+        """A client of CloudFormation that creates, updates and deletes stacks."""
+        return self.client("cloudformation")
+
+    def add(self, *descriptions: dict[str, Any], **faults: Any) -> None:
+        """Add clusters, all with these settings.
+
+        Unless told otherwise they send no events: at this speed hours of them come at once, and
+        each wakes a function of its own. Then the schedule alone makes the function look.
+        """
+        for description in descriptions:
+            self.control.add(description)
+            self.control.set(description["ClusterName"], **{"lost_events": 1.0, **faults})
+
+    def deploy(self, synthesized: Synthesized) -> Stack:
+        """Create or update a stack, and wait for its end."""
+        stack = self.begin(synthesized)
+        stack.wait()
+        return stack
+
+    def begin(self, synthesized: Synthesized) -> Stack:
+        """Begin to create or update a stack."""
+        for key, content in synthesized.files.items():
+            if key not in self._published:
+                self.client("s3").put_object(Bucket=BUCKET, Key=key, Body=content)
+                self._published.add(key)
+        stack = Stack(self, synthesized)
+        arguments = {
+            "StackName": synthesized.name,
+            "TemplateBody": json.dumps(synthesized.template),
+            "Capabilities": ["CAPABILITY_IAM"],
+            **self.operation,
+        }
+        if stack.exists():
+            self.operator.update_stack(**arguments)
+        else:
+            self.operator.create_stack(**arguments)
+        return stack
+
+    def cdk(self, *arguments: str) -> Said:
+        """The CDK's command line, as a user runs it in a checkout."""
+        with _outdir() as outdir:
+            done = subprocess.run(
+                ["cdk", *arguments, "--output", str(outdir), "--no-color"],
+                cwd=ROOT,
+                env=self.sandbox.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                timeout=PATIENCE,
+                check=False,
+            )
+        return Said(done.returncode, done.stdout)
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command said, and how it ended."""
+
+    code: int
+    text: str
+
+    @property
+    def words(self) -> str:
+        """The text with its line breaks gone, for sentences that were wrapped."""
+        return " ".join(self.text.split())
+
+
+class Stack:
+    """A stack that was deployed, or is on its way."""
+
+    def __init__(self, cloud: Cloud, synthesized: Synthesized) -> None:
+        self.name = synthesized.name
+        self._cloud = cloud
+        self._synthesized = synthesized
+
+    def _described(self) -> dict[str, Any] | None:
+        formation = self._cloud.client("cloudformation")
+        try:
+            (found,) = formation.describe_stacks(StackName=self.name)["Stacks"]
+        except ClientError as error:
+            if "does not exist" not in str(error):
+                raise
+            return None
+        described: dict[str, Any] = found
+        return described
+
+    def exists(self) -> bool:
+        return self._described() is not None
+
+    @property
+    def status(self) -> str | None:
+        described = self._described()
+        return described["StackStatus"] if described else None
+
+    @property
+    def outputs(self) -> dict[str, str]:
+        described = self._described()
+        assert described is not None
+        return {one["OutputKey"]: one["OutputValue"] for one in described.get("Outputs", [])}
+
+    def wait(self) -> str:
+        """Wait until nothing is in progress; the status then."""
+
+        def ended() -> str | None:
+            status = self.status or "DELETE_COMPLETE"
+            return None if status.endswith("_IN_PROGRESS") else status
+
+        return until(ended, f"the end of {self.name}")
+
+    def delete(self) -> None:
+        self._cloud.operator.delete_stack(StackName=self.name, **self._cloud.operation)
+        assert self.wait() == "DELETE_COMPLETE"
+
+    def events(self) -> list[dict[str, Any]]:
+        """The events of the stack, oldest first."""
+        pages = self._cloud.client("cloudformation").get_paginator("describe_stack_events")
+        events: list[dict[str, Any]] = []
+        for page in pages.paginate(StackName=self.name):
+            events += page["StackEvents"]
+        return events[::-1]
+
+    @property
+    def physical_id(self) -> str:
+        """The custom resource's id, as CloudFormation knows it."""
+        formation = self._cloud.client("cloudformation")
+        found = formation.describe_stack_resources(StackName=self.name)["StackResources"]
+        return str(
+            next(one["PhysicalResourceId"] for one in found if one["ResourceType"] == SOFTWARE)
+        )
+
+    def statuses(self) -> list[str]:
+        """What the custom resource went through, oldest first."""
+        return [
+            str(event["ResourceStatus"])
+            for event in self.events()
+            if event["ResourceType"] == SOFTWARE
+        ]
+
+    @property
+    def failure(self) -> str:
+        """The reason of the custom resource's last failure, as CloudFormation shows it."""
+        return str(
+            next(
+                event.get("ResourceStatusReason")
+                for event in reversed(self.events())
+                if event["ResourceType"] == SOFTWARE and event["ResourceStatus"].endswith("_FAILED")
+            )
+        )
+
+    # What the function did
+
+    def log(self) -> list[dict[str, Any]]:
+        """The lines that the function logged, in their order; whatever is no JSON is left out."""
+        group = f"/aws/cloudformation/{self.name}/"
+        logs = self._cloud.client("logs")
+        lines: list[dict[str, Any]] = []
+        for found in logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"]:
+            for page in logs.get_paginator("filter_log_events").paginate(
+                logGroupName=found["logGroupName"]
+            ):
+                for event in page["events"]:
+                    try:
+                        line = json.loads(event["message"])
+                    except ValueError:
+                        continue
+                    lines += [line] if isinstance(line, dict) else []
+        return lines
+
+    def stages(self, stage: str) -> list[dict[str, Any]]:
+        return [line for line in self.log() if line.get("stage") == stage]
+
+    def ends(self, count: int = 1) -> list[dict[str, Any]]:
+        """What the function says about the end of its first so many requests, one line for each:
+        looks at the same time may come to the same end. Logs come a bit later than answers."""
+
+        def found() -> list[dict[str, Any]] | None:
+            lines: dict[str, dict[str, Any]] = {}
+            for line in self.stages("finished"):
+                lines.setdefault(line["request"], line)
+            return list(lines.values()) if len(lines) >= count else None
+
+        return until(found, f"the end of {count} requests in the log of {self.name}")
+
+    def outcomes(self, count: int = 1) -> list[str]:
+        return [str(line["outcome"]) for line in self.ends(count)]
+
+    def left(self) -> list[str]:
+        """The rules and parameters that stay, once the function had its time to tidy up."""
+        try:
+            until(lambda: None if self._left() else True, "nothing to be left", patience=20)
+        except AssertionError:
+            return self._left()
+        return []
+
+    def _left(self) -> list[str]:
+        prefix = self._synthesized.prefix
+        rules = self._cloud.client("events").list_rules(NamePrefix=prefix)["Rules"]
+        parameters = self._cloud.client("ssm").get_parameters_by_path(
+            Path=f"/{prefix}", Recursive=True
+        )["Parameters"]
+        return [str(one["Name"]) for one in (*rules, *parameters)]
+
+
+# --- Clusters -----------------------------------------------------------------------------------
+
+
+def images(cloud: Cloud, cluster: str) -> dict[str, str]:
+    """The image that each group truly runs."""
+    groups = cloud.control.describe(cluster)["InstanceGroups"]
+    return {
+        group["InstanceGroupName"]: str(
+            group.get("CurrentImageReleaseVersion") or group["CurrentImageId"]
+        )
+        for group in groups
+    }
+
+
+def patched(cloud: Cloud, cluster: str) -> list[tuple[str, list[str] | None]]:
+    """The accepted patch calls: image or release, and groups."""
+    return [_call(one["Parameters"]) for one in cloud.control.calls(cluster, accepted=True)]
+
+
+def _call(parameters: dict[str, Any]) -> tuple[str, list[str] | None]:
+    groups = parameters.get("InstanceGroups")
+    releases = {group.get("ImageReleaseVersion") for group in groups or []} - {None}
+    image = parameters.get("ImageId") or ",".join(sorted(releases))
+    return str(image), None if groups is None else [one["InstanceGroupName"] for one in groups]

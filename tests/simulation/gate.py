@@ -1,0 +1,218 @@
+"""What every AWS call of the function goes through: pauses, the end of the process, failing calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import urllib3
+from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
+
+from tests.simulation.chance import pick
+from tests.simulation.requests import Request
+from tests.simulation.world import Killed, Process, World
+
+T = TypeVar("T")
+
+TIME_LIMIT = 180.0
+"""Seconds that Lambda lets one invocation take."""
+_PAUSES = (0.2, 2.0, 20.0, 61.0, 90.0, 150.0, 185.0)
+DISTURBANCES = (
+    "killed before a call",
+    "killed after a call",
+    "held up before a call",
+    "held up after a call",
+    "call throttled",
+    "call refused by a server error",
+    "call done, server error",
+    "call done, answer lost",
+    "call sent twice by the SDK",
+)
+
+
+def error(code: str, operation: str, message: str = "", status: int = 400) -> ClientError:
+    """An error as botocore raises it."""
+    details = {"Code": code, "Message": message}
+    return ClientError(
+        {"Error": details, "ResponseMetadata": {"HTTPStatusCode": status}},  # type: ignore[typeddict-item]
+        operation,
+    )
+
+
+@dataclass(eq=False)
+class Invocation:
+    """One run of the function, from its event to its end."""
+
+    number: int
+    request: Request | None
+    cause: str
+    attempt: int
+    started: float
+    plan: dict[int, list[tuple[str, float]]]
+    """What happens to which of its calls, counted from 0."""
+    calls: int = 0
+    disturbed: bool = False
+    """Something happened to it that the handler could not help."""
+    ended: bool = False
+    description: dict[str, Any] | None = None
+    """The last DescribeCluster answer that it was given."""
+    stack_read: float | None = None
+    """When it last read how CloudFormation shows the resource."""
+
+    def __str__(self) -> str:
+        return f"[{self.number}] {self.cause}"
+
+
+@dataclass
+class Outage:
+    """A service that refuses everything for a while."""
+
+    service: str
+    begins: float
+    ends: float
+    code: str
+    status: int
+
+
+@dataclass
+class Gate:
+    """Where the calls of the invocation that is running go through."""
+
+    world: World
+    outages: list[Outage] = field(default_factory=list[Outage])
+    slow: bool = False
+    """Invocations may have to pause by themselves, so none is over in a moment."""
+    of: dict[Process, Invocation] = field(default_factory=dict[Process, Invocation])
+
+    @property
+    def invocation(self) -> Invocation:
+        assert self.world.running is not None
+        return self.of[self.world.running]
+
+    def call(
+        self,
+        service: str,
+        operation: str,
+        effect: Callable[[], T],
+        *,
+        retried: bool = True,
+        fails: bool = True,
+    ) -> T:
+        """One call, with what happens to it. `retried`: the SDK tries it more than once;
+        `fails`: it can be made to fail here."""
+        invocation = self.invocation
+        number = invocation.calls
+        invocation.calls += 1
+        plan = invocation.plan.get(number)
+        effect = _guarded(effect)
+        if plan is None and not self.outages:
+            return effect()
+        happens = dict(plan or ())
+        self._before(invocation, operation, happens)
+        if fails:
+            self._refuse(invocation, service, operation, happens)
+        result = effect()
+        if retried and "call sent twice by the SDK" in happens:
+            self._disturb(invocation, operation, "call sent twice by the SDK")
+            result = effect()
+        self._after(invocation, operation, happens, fails=fails)
+        return result
+
+    def _before(self, invocation: Invocation, operation: str, happens: dict[str, float]) -> None:
+        if (size := happens.get("held up before a call")) is not None:
+            self._hold_up(invocation, f"before {operation}", size)
+        if "killed before a call" in happens:
+            self._kill(invocation, f"before {operation}")
+
+    def _refuse(
+        self, invocation: Invocation, service: str, operation: str, happens: dict[str, float]
+    ) -> None:
+        for outage in self.outages:
+            if outage.service == service and outage.begins <= self.world.now < outage.ends:
+                self._disturb(invocation, operation, f"{service} is out: {outage.code}")
+                raise error(outage.code, operation, "Try again later.", outage.status)
+        if "call throttled" in happens:
+            self._disturb(invocation, operation, "throttled")
+            raise error("ThrottlingException", operation, "Rate exceeded")
+        if "call refused by a server error" in happens:
+            self._disturb(invocation, operation, "server error")
+            raise error("InternalServerError", operation, "An internal error.", 500)
+
+    def _after(
+        self, invocation: Invocation, operation: str, happens: dict[str, float], *, fails: bool
+    ) -> None:
+        if (size := happens.get("held up after a call")) is not None:
+            self._hold_up(invocation, f"after {operation}", size)
+        if "killed after a call" in happens:
+            self._kill(invocation, f"after {operation}")
+        if not fails:
+            return
+        if "call done, server error" in happens:
+            self._disturb(invocation, operation, "done, server error")
+            raise error("InternalServerError", operation, "An internal error.", 500)
+        if "call done, answer lost" in happens:
+            self._disturb(invocation, operation, "done, answer lost")
+            raise ReadTimeoutError(endpoint_url="https://aws.invalid/")
+
+    def _hold_up(self, invocation: Invocation, where: str, size: float) -> None:
+        seconds = pick(_PAUSES, size)
+        self._mark(invocation)
+        self.world.say(lambda: f"{invocation} held up {where} for {seconds:g} s")
+        left = invocation.started + TIME_LIMIT - self.world.now
+        self.world.pause(min(seconds, max(left, 0.0)))
+        if self.world.now >= invocation.started + TIME_LIMIT:
+            self._kill(invocation, f"{where}: over its time limit")
+
+    def _kill(self, invocation: Invocation, where: str) -> None:
+        self._mark(invocation)
+        self.world.say(lambda: f"{invocation} killed {where}")
+        raise Killed
+
+    def _disturb(self, invocation: Invocation, operation: str, what: str) -> None:
+        self._mark(invocation)
+        if invocation.request is not None:
+            invocation.request.failed_calls.add(operation)
+        self.world.say(lambda: f"{invocation} {operation}: {what}")
+
+    @staticmethod
+    def _mark(invocation: Invocation) -> None:
+        invocation.disturbed = True
+        if invocation.request is not None:
+            invocation.request.disturbed = True
+
+    def pause(self, seconds: float) -> None:
+        """The function's own pauses; its time limit goes on."""
+        invocation = self.invocation
+        left = invocation.started + TIME_LIMIT - self.world.now
+        self.world.pause(min(seconds, max(left, 0.0)))
+        if seconds > left:
+            self._kill(invocation, "while pausing: over its time limit")
+
+
+class Defect(BaseException):
+    """The simulation itself is wrong. The handler must not take it for an error of AWS's."""
+
+
+_MEANT = (ClientError, BotoCoreError, urllib3.exceptions.HTTPError)
+
+
+def _guarded(effect: Callable[[], T]) -> Callable[[], T]:
+    def guarded() -> T:
+        try:
+            return effect()
+        except _MEANT:
+            raise
+        except Exception as error:
+            raise Defect(repr(error)) from error
+
+    return guarded
+
+
+def sizes(plan: list[tuple[str, float]]) -> dict[int, list[tuple[str, float]]]:
+    """Which call a disturbance meets: the first ones more often than the later."""
+    placed: dict[int, list[tuple[str, float]]] = {}
+    for kind, size in plan:
+        place, rest = divmod(size * 16, 1.0)
+        placed.setdefault(int(place), []).append((kind, rest))
+    return placed

@@ -1,0 +1,281 @@
+"""SageMaker HyperPod: the sandbox's core behind a client, its awkward days, and the truth about it."""
+
+# ruff: noqa: N803 - arguments are called as AWS calls them
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+from botocore.exceptions import ReadTimeoutError
+
+from sandbox.hyperpod import AnswerLostError, Event, Faults, HyperPod, ServiceError
+from sandbox.hyperpod.calls import Call
+from sandbox.hyperpod.distort import distort_cluster, distort_node
+from sandbox.hyperpod.model import Cluster
+from sandbox.hyperpod.words import MANAGED, NodeStatus, Software
+from tests.simulation.chance import pick
+from tests.simulation.gate import Gate, Invocation, error
+from tests.simulation.images import Images
+from tests.simulation.requests import Patched, Request
+
+STALE = 60.0
+"""The oldest description that is shown for a fresh one, in seconds."""
+_FLAPPING = Faults(flapping=0.25)
+_UNKNOWN = Faults(unknown_values=0.3)
+_Seen = tuple[float, dict[str, Any], dict[str, Software]]
+
+
+class Service:
+    """The clusters of the account, and the client that the function sees."""
+
+    def __init__(
+        self,
+        gate: Gate,
+        images: Images,
+        faults: Faults,
+        *,
+        publish: Callable[[Event], None],
+        on_accepted: Callable[[Invocation, Patched], None],
+    ) -> None:
+        self._gate = gate
+        self._world = gate.world
+        chance = self._world.chance
+        self._noise: Random = chance.stream("noise of descriptions")
+        self._distorts = bool(chance.any_of(["flapping field", "unknown status"]))
+        self._stale = bool(chance.any_of(["stale description"]))
+        self.core = HyperPod(
+            rng=chance.stream("the service's own"),
+            faults=faults,
+            images=images.facts,
+        )
+        self._publish = publish
+        self._on_accepted = on_accepted
+        self.patches: list[Patched] = []
+        self.known: dict[str, Cluster] = {}
+        """Every cluster there ever was, by name and by ARN."""
+        self.scaled: list[tuple[float, Cluster]] = []
+        """When somebody scaled which cluster."""
+        self._shown: dict[str, list[_Seen]] = {}
+
+    def add(self, cluster: Cluster) -> None:
+        self.core.add(cluster)
+        self.known[cluster.name] = self.known[cluster.arn] = cluster
+
+    def exists(self, cluster: Cluster) -> bool:
+        return cluster in self.core.clusters
+
+    # What passes by itself
+
+    def next_due(self) -> float | None:
+        return self.core.next_due()
+
+    def advance(self, now: float) -> None:
+        for event in self.core.advance(now):
+            self._publish(event)
+
+    # The client
+
+    def describe_cluster(self, *, ClusterName: str) -> dict[str, Any]:
+        return self._gate.call("sagemaker", "DescribeCluster", lambda: self._describe(ClusterName))
+
+    def list_cluster_nodes(
+        self, *, ClusterName: str, MaxResults: int, NextToken: str | None = None
+    ) -> dict[str, Any]:
+        parameters: dict[str, Any] = {"ClusterName": ClusterName, "MaxResults": MaxResults}
+        if NextToken is not None:
+            parameters["NextToken"] = NextToken
+
+        def effect() -> dict[str, Any]:
+            answer = self._ask("ListClusterNodes", parameters)
+            self._look_truly()
+            if self._distorts:
+                self._distort_nodes(answer)
+            return answer
+
+        return self._gate.call("sagemaker", "ListClusterNodes", effect)
+
+    def update_cluster_software(self, **parameters: Any) -> dict[str, Any]:
+        invocation = self._gate.invocation
+        if invocation.request is not None:
+            self._note_call(invocation, invocation.request, parameters)
+        return self._gate.call(
+            "sagemaker",
+            "UpdateClusterSoftware",
+            lambda: self._patch(parameters),
+            retried=False,
+        )
+
+    # Behind it
+
+    def _ask(self, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
+        invocation = self._gate.invocation
+        request = invocation.request
+        try:
+            return self.core.call(operation, parameters, now=self._world.now)
+        except ServiceError as no:
+            if no.code == "ResourceNotFound" and request is not None:
+                request.cluster_seen_missing = True
+            raise error(no.code, operation, no.message, no.status) from None
+
+    def _describe(self, name: str) -> dict[str, Any]:
+        request = self._gate.invocation.request
+        answer = self._ask("DescribeCluster", {"ClusterName": name})
+        cluster = self.known[name]
+        truth = {group.name: group.current for group in cluster.groups.values()}
+        self._look_truly()
+        if self._stale:
+            answer, truth = self._perhaps_stale(cluster.arn, answer, truth)
+        if self._distorts:
+            answer = self._distort(answer)
+        self._gate.invocation.description = answer
+        if request is not None and request.called_for and "FailureMessage" not in answer:
+            request.message_gone = True
+        if request is not None:
+            request.counts_hidden = cluster.shows_images and any(
+                "TargetStateCount" not in group for group in answer["InstanceGroups"]
+            )
+        if request is not None and (not request.seen or request.seen[-1] != truth):
+            request.seen.append(truth)
+        return answer
+
+    def _perhaps_stale(
+        self, arn: str, answer: dict[str, Any], truth: dict[str, Software]
+    ) -> tuple[dict[str, Any], dict[str, Software]]:
+        """Never from before the last accepted patch could be seen: that a description forgets
+        again what was shown before it has not been reported, beyond the old last status that
+        stands for some seconds after a call (`settle_seconds`)."""
+        now = self._world.now
+        shown = self._shown.setdefault(arn, [])
+        shown.append((now, answer, truth))
+        calls = [each.call.time for each in self.patches if each.cluster.arn == arn]
+        seen = calls[-1] + self.core.faults.settle_seconds if calls else 0.0
+        oldest = min(now, max(now - STALE, seen + 0.001))
+        while shown[0][0] < oldest:
+            shown.pop(0)
+        size = self._world.chance.strikes("stale description")
+        if size is None or len(shown) == 1:
+            return answer, truth
+        time, answer, truth = pick(shown, size)
+        self._world.say(lambda: f"a description {now - time:.0f} s old is shown")
+        return answer, truth
+
+    def _distort(self, answer: dict[str, Any]) -> dict[str, Any]:
+        strikes = self._world.chance.strikes
+        if strikes("flapping field") is not None:
+            self._world.say("fields flap in a description")
+            answer = distort_cluster(answer, _FLAPPING, self._noise)
+        if strikes("unknown status") is not None:
+            self._world.say("a status that nobody knows is shown")
+            answer = distort_cluster(answer, _UNKNOWN, self._noise)
+        return answer
+
+    def _distort_nodes(self, answer: dict[str, Any]) -> None:
+        strikes = self._world.chance.strikes
+        for kind, faults in (("flapping field", _FLAPPING), ("unknown status", _UNKNOWN)):
+            if strikes(kind) is not None:
+                self._world.say(f"{kind} among the nodes")
+                for summary in answer["ClusterNodeSummaries"]:
+                    distort_node(summary, faults, self._noise)
+
+    def _look_truly(self) -> None:
+        """Write down how it truly stands, for what the request may say later."""
+        request = self._gate.invocation.request
+        if request is None or not request.called_for:
+            return
+        cluster = self.known[request.properties["ClusterName"]]
+        targets = request.accepted[0].targets if request.accepted else request.called_for
+        nodes = [
+            (node, target)
+            for name, target in targets.items()
+            if name in cluster.groups
+            for node in cluster.groups[name].nodes
+        ]
+        off = any(
+            node.software != target or node.status is not NodeStatus.RUNNING
+            for node, target in nodes
+        )
+        if off:
+            request.some_off_target = True
+        elif self.exists(cluster):
+            request.all_on_target = True
+
+    def _note_call(
+        self, invocation: Invocation, request: Request, parameters: dict[str, Any]
+    ) -> None:
+        cluster = self.known[parameters["ClusterName"]]
+        entries: list[dict[str, str]] = parameters.get("InstanceGroups") or [
+            {"InstanceGroupName": name} for name in cluster.groups
+        ]
+        image, newest = parameters.get("ImageId", MANAGED), self.core.releases[-1]
+        request.called = self._world.now
+        request.message_before = (invocation.description or {}).get("FailureMessage")
+        request.called_for = {
+            entry["InstanceGroupName"]: Software(image, None)
+            if image != MANAGED
+            else Software(MANAGED, entry.get("ImageReleaseVersion", newest))
+            for entry in entries
+        }
+        shown = {
+            group["InstanceGroupName"]: group.get("SoftwareUpdateStatus")
+            for group in (invocation.description or {}).get("InstanceGroups", ())
+        }
+        request.status_hidden = cluster.shows_update_status and any(
+            group.update is not None and shown.get(group.name) is None
+            for group in cluster.groups.values()
+        )
+
+    def _patch(self, parameters: dict[str, Any]) -> dict[str, Any]:
+        invocation = self._gate.invocation
+        operation = "UpdateClusterSoftware"
+        strikes = self._world.chance.strikes
+        by = invocation.request.id if invocation.request is not None else "nobody"
+        for kind, code, status in (
+            ("patch call conflicts", "ConflictException", 400),
+            ("patch call throttled", "ThrottlingException", 400),
+            ("patch call refused by a server error", "InternalFailure", 500),
+        ):
+            if strikes(kind) is not None:
+                self._world.say(f"{invocation} {kind}")
+                raise error(code, operation, "Not now.", status)
+        try:
+            patched = self.patch(by, parameters)
+        except ServiceError as no:
+            self._world.say(f"{invocation} patch refused: {no}")
+            if invocation.request is not None:
+                invocation.request.patch_refused |= no.code == "ValidationException"
+                invocation.request.cluster_seen_missing |= no.code == "ResourceNotFound"
+            raise error(no.code, operation, no.message, no.status) from None
+        if invocation.request is not None:
+            invocation.request.accepted.append(patched)
+        self._on_accepted(invocation, patched)
+        if (size := strikes("patch call accepted, answer lost")) is not None:
+            self._world.say(f"{invocation} patch call accepted, answer lost")
+            if invocation.request is not None:
+                invocation.request.disturbed = True
+            if size < 0.5:
+                raise ReadTimeoutError(endpoint_url="https://aws.invalid/")
+            raise error("InternalFailure", operation, "The request failed.", 500)
+        return {"ClusterArn": patched.cluster.arn}
+
+    def patch(self, by: str, parameters: dict[str, Any]) -> Patched:
+        """Somebody's UpdateClusterSoftware. Raises `ServiceError` where it is refused."""
+        now = self._world.now
+        try:
+            self.core.call("UpdateClusterSoftware", parameters, now=now, caller=by)
+        except AnswerLostError:  # pragma: no cover - losing answers is the client's here
+            raise AssertionError from None
+        live = self.core.find(parameters["ClusterName"])
+        assert live.patch is not None
+        call: Call = self.core.calls[-1]
+        targets = {part.group.name: part.new for part in live.patch.parts}
+        patched = Patched(by, call, live.cluster, live.patch, targets)
+        self.patches.append(patched)
+        self._world.say(
+            lambda: (
+                f"patch accepted, asked for by {by[:8]}: "
+                f"{', '.join(f'{name} to {new}' for name, new in targets.items())}"
+            )
+        )
+        return patched

@@ -1,0 +1,240 @@
+"""What must hold in every history, whatever happens in it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sandbox.hyperpod.words import MANAGED
+from tests.simulation import truth
+from tests.simulation.declarations import changed, config, means, wanted
+from tests.simulation.event_bridge import EventBridge
+from tests.simulation.functions import Functions
+from tests.simulation.gate import Invocation
+from tests.simulation.hyperpod import Service
+from tests.simulation.parameter_store import ParameterStore
+from tests.simulation.requests import Patched, Request
+from tests.simulation.stacks import CloudFormation
+from tests.simulation.world import World
+
+_SETTLED = ("InService", "Failed", "Degraded", None)
+_GRACE = 15.0
+_BURYING = {"GetParametersByPath", "RemoveTargets", "DeleteRule", "DeleteParameters"}
+
+
+class Invariants:
+    """Looks at each thing that matters when it happens, and at what is left in the end."""
+
+    def __init__(
+        self,
+        world: World,
+        *,
+        service: Service,
+        formation: CloudFormation,
+        bridge: EventBridge,
+        parameters: ParameterStore,
+        functions: Functions,
+    ) -> None:
+        self._world = world
+        self._service = service
+        self._formation = formation
+        self._bridge = bridge
+        self._parameters = parameters
+        self._functions = functions
+
+    # When a patch call was accepted
+
+    def accepted(self, invocation: Invocation, patched: Patched) -> None:
+        request, check = invocation.request, self._world.check
+        if request is None:
+            check("a patch belongs to a request", False, f"{invocation} made one")
+            return
+        check(
+            "a Delete touches no cluster",
+            request.type != "Delete",
+            f"{request} led to a patch",
+        )
+        # A request can end after the handler's look at the stack, or before it without being
+        # shown yet. Nothing can close that gap: SageMaker takes no condition along with a call.
+        read, shown = invocation.stack_read, request.end_shown
+        unknowable = read is not None and shown is not None and read <= shown
+        check(
+            "one declared change, at most one accepted patch call",
+            len(request.accepted) == 1 or (unknowable and not request.waiting),
+            lambda: f"{request} has {len(request.accepted)} accepted calls",
+        )
+        check(
+            "a patch is called only while CloudFormation waits for it",
+            request.waiting or unknowable,
+            lambda: f"{request} is {request.phase.value}",
+        )
+        if request.waiting or not unknowable:
+            check(
+                "no node is patched that no declaration calls for",
+                *self._called_for(request, patched, invocation.description or {}),
+            )
+
+    def _called_for(
+        self, request: Request, patched: Patched, shown: dict[str, Any]
+    ) -> tuple[bool, str]:
+        parameters, cluster = patched.call.parameters, patched.cluster
+        new, old = request.properties, request.old_properties
+        listed: list[dict[str, Any]] = parameters.get("InstanceGroups") or [
+            {"InstanceGroupName": name} for name in cluster.groups
+        ]
+        declared = wanted(new, cluster)
+        whole = "InstanceGroups" not in parameters
+        old = old if means(old, cluster) else None
+        if parameters.get("DeploymentConfig") != config(new):
+            return False, f"{request} declares {config(new)}, called with {parameters}"
+        for entry in listed:
+            name = entry["InstanceGroupName"]
+            software = declared.get(name)
+            if software is None or parameters.get("ImageId") != software.image:
+                return False, f"{request} does not declare {parameters} for {name}"
+            if not whole and entry.get("ImageReleaseVersion") != software.release:
+                return False, f"{request} declares release {software.release} for {name}"
+            seen: dict[str, Any] = next(
+                (each for each in shown.get("InstanceGroups", ())
+                 if each["InstanceGroupName"] == name), {},
+            )  # fmt: skip
+            if _runs(seen, software.image, software.release):
+                return False, f"{name} was shown to run {software} already"
+            if request.rollback:
+                failed = wanted(old, cluster).get(name)
+                if failed is None or not _runs(seen, failed.image, failed.release):
+                    return False, f"{name} was not proven to run what failed, {failed}"
+                if software.pinned is None or new.get("OnRollback") == "leave":
+                    return False, f"{name} was not to be rolled back to {software}"
+            elif name not in changed(new, old, cluster):
+                return False, f"the software of {name} was not changed by {request}"
+        return True, ""
+
+    # When a request is settled
+
+    def settled(self, request: Request) -> None:
+        if request.answer is None:
+            return
+        check = self._world.check
+        answer = request.answer
+        stack = self._formation.stacks[request.stack_id]
+        if request.type == "Delete":
+            check("a Delete always succeeds", answer["Status"] == "SUCCESS", f"{request}: {answer}")
+        # Whether it is a rollback can be read in the stack's status only. Where that could
+        # not be read once, nobody can know.
+        if request.rollback and request.rollback_read:
+            check("a rollback never fails", answer["Status"] == "SUCCESS", f"{request}: {answer}")
+        try:
+            truth.judge(request, self._service, self._world.now)
+        except truth.Lie as lie:
+            check("every answer is true", False, f"{request}: {lie}. It was: {answer}")
+        else:
+            check("every answer is true", True, "")
+        wrong = truth.same_resource(request, stack, self._service)
+        check(
+            "the physical id names the cluster and is stable",
+            wrong is None,
+            f"{request}: {wrong}",
+        )
+        check(
+            "every attribute has a value",
+            set(answer["Data"])
+            == {"ClusterArn", "Outcome", "PatchedInstanceGroups", "PatchedNodeCount"}
+            and answer["Data"]["ClusterArn"]
+            and "Log group: " in answer["Reason"],
+            f"{request}: {answer}",
+        )
+
+    # When an invocation has ended
+
+    def ended(self, invocation: Invocation, *, of_its_own: bool) -> None:
+        request, check = invocation.request, self._world.check
+        if request is None:
+            return
+        first_hand = invocation.cause.startswith("request")
+        if not of_its_own:
+            check(
+                "an invocation that nothing disturbs comes to its end",
+                invocation.disturbed,
+                f"{invocation} raised",
+            )
+            if invocation.attempt == 3:
+                request.given_up = True
+                request.exhausted |= first_hand
+        beside = any(other.request is request for other in self._functions.in_flight)
+        if beside:
+            return
+        polled = self._polled(request)
+        late = invocation.started >= request.deadline + _GRACE
+        if of_its_own and not invocation.disturbed:
+            if late or request.type == "Delete":
+                check(
+                    "every request is answered by its deadline",
+                    not request.waiting,
+                    lambda: f"{invocation} looked and did not answer",
+                )
+            if late and polled:
+                request.overdue += 1
+            if late:
+                check(
+                    "polling is over by the deadline",
+                    request.overdue < 2,
+                    lambda: f"{invocation} left the rule",
+                )
+        # Where three deliveries of it were in vain, nobody knows of it any more.
+        check(
+            "no request is left hanging",
+            polled or request.queued or request.exhausted or not request.waiting,
+            lambda: f"after {invocation} nothing will look at {request} again",
+        )
+
+    def _polled(self, request: Request) -> bool:
+        resource, own = request.path.split("/")[-2:]
+        return any(
+            rule.targets and f"{resource}-{own[:8]}" in rule.name
+            for rule in self._bridge.rules.values()
+        )
+
+    # When all is over
+
+    def never_ends(self) -> None:
+        """Twelve hours after the beginning, long after everything."""
+        self._world.closing = True
+        ticking = [name for name, rule in self._bridge.rules.items() if rule.targets]
+        self._world.check(
+            "polling is over by the deadline",
+            not ticking,
+            lambda: f"after twelve hours there still are {ticking}",
+        )
+
+    def at_rest(self) -> None:
+        check = self._world.check
+        rules = [name for name in self._bridge.rules if not self._excused(name)]
+        check("nothing is left in EventBridge", not rules, lambda: f"rules {rules}")
+        names = [name for name in self._parameters.values if not self._excused(name)]
+        check("nothing is left in the parameter store", not names, lambda: f"parameters {names}")
+
+    def _excused(self, name: str) -> bool:
+        """The store or EventBridge failed every time that a request was to be buried, three
+        attempts by Lambda long: what is left is found by the resource's next request. Where
+        the last one was a Delete, which answers all the same, there is none."""
+        for request in self._formation.requests:
+            resource, own = request.path.split("/")[-2:]
+            if request.path in name or f"{resource}-{own[:8]}" in name:
+                return request.given_up or any(
+                    other.type == "Delete" and other.path.split("/")[-2] == resource
+                    and other.failed_calls & _BURYING
+                    for other in self._formation.requests
+                )  # fmt: skip
+        return False
+
+
+def _runs(shown: dict[str, Any], image: str | None, release: str | None) -> bool:
+    """A description names that very image or release for the group, which is at rest."""
+    status = shown.get("SoftwareUpdateStatus")
+    if status not in (None, "Succeeded", "Failed", "RollbackComplete"):
+        return False
+    if shown.get("Status") not in _SETTLED or shown.get("ActiveOperations"):
+        return False
+    if release is not None:
+        return bool(shown.get("CurrentImageReleaseVersion") == release)
+    return image != MANAGED and shown.get("CurrentImageId") == image

@@ -1,0 +1,350 @@
+"""Deliberate breaks of the handler, one for each thing that the simulation must notice."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+import urllib3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from hyperpod_software import conductor as conducting
+from hyperpod_software import crhelper_adapter as adapter
+from hyperpod_software.case import Case
+from hyperpod_software.conductor import Conductor
+from hyperpod_software.edges import memory, polling, sagemaker
+from hyperpod_software.edges import response as sending
+from hyperpod_software.edges.aws import Problem, calling, client
+from hyperpod_software.edges.memory import ParameterStore
+from hyperpod_software.edges.polling import Polling
+from hyperpod_software.edges.sagemaker import CallResult, SageMaker
+from hyperpod_software.edges.stack import Stack
+from hyperpod_software.rules import answering, starting, undoing, watching
+from hyperpod_software.words.decision import Finish, Wait, failed
+from hyperpod_software.words.reply import Reply
+from hyperpod_software.words.request import Request
+
+Break = Callable[[pytest.MonkeyPatch], None]
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """One break, and the invariant that it breaks."""
+
+    name: str
+    breaks: Break
+    invariant: str
+
+
+def _anybody_may_call(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(ParameterStore, "claim_call", lambda *_: True)
+
+
+def _a_call_without_an_answer_is_made_again(patch: pytest.MonkeyPatch) -> None:
+    update = SageMaker.update
+
+    def again(self: SageMaker, *what: Any) -> CallResult:
+        result = update(self, *what)
+        return CallResult.BUSY if result is CallResult.UNKNOWN else result
+
+    patch.setattr(SageMaker, "update", again)
+
+
+def _old_requests_may_call(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(conducting, "may_call", lambda *_: True)
+
+
+def _every_group_is_patched(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(
+        starting,
+        "changed_groups",
+        lambda declared, previous, cluster: tuple(
+            group.name for group in cluster.groups if declared.software_of(group.name) is not None
+        ),
+    )
+
+
+def _what_is_proven_is_patched_again(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(starting, "_is_proven", lambda *_: False)
+
+
+def _the_deployment_config_is_left_out(patch: pytest.MonkeyPatch) -> None:
+    made = sagemaker.update_request
+    patch.setattr(
+        sagemaker,
+        "update_request",
+        lambda what, declared: made(what, replace(declared, deployment=None)),
+    )
+
+
+def _a_rollback_patches_what_is_not_proven(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(undoing, "proven", lambda *_: True)
+
+
+def _an_old_succeeded_is_believed(patch: pytest.MonkeyPatch) -> None:
+    judged = watching._stage
+
+    def stage(look: watching.Look, group: Any) -> watching.Stage:
+        if group.update_status == "Succeeded":
+            return watching.Stage.SUCCEEDED
+        return judged(look, group)
+
+    patch.setattr(watching, "_stage", stage)
+
+
+def _failed_is_taken_for_success(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(watching, "UPDATE_ENDED_BADLY", frozenset())
+
+
+def _skipped_nodes_are_overlooked(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(watching.Watched, "skipped", property(lambda _: 0))
+
+
+def _a_timeout_comes_early(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Case, "ends", property(lambda self: self.ticket.issued))
+
+
+def _a_lost_call_is_told_as_none(patch: pytest.MonkeyPatch) -> None:
+    made = watching.judge
+
+    def judge(*what: Any) -> Any:
+        decision = made(*what)
+        if isinstance(decision, Finish) and not decision.succeeded:
+            return replace(decision, reason="Nothing was patched until the timeout: nobody knows.")
+        return decision
+
+    patch.setattr(conducting, "judge", judge)
+
+
+def _the_deadline_never_comes(patch: pytest.MonkeyPatch) -> None:
+    for name in ("begin_by", "deadline"):
+        patch.setattr(Request, name, property(lambda _: 9e9))
+    patch.setattr(Case, "expires", property(lambda self: self.ticket.issued + 9e9))
+
+
+def _nothing_is_buried(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Conductor, "bury", lambda *_: None)
+
+
+def _the_rule_stays(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Polling, "stop", lambda *_: True)
+
+
+def _the_bare_rule_stays(patch: pytest.MonkeyPatch) -> None:
+    def stop(self: Polling, path: str) -> bool:
+        events = client("events")
+        name = polling.rule_name(path)
+        with suppress(Problem), calling("RemoveTargets"):
+            events.remove_targets(Rule=name, Ids=[polling.TARGET_ID])
+        return True
+
+    patch.setattr(Polling, "stop", stop)
+
+
+def _memory_stays(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(ParameterStore, "forget", lambda *_: None)
+
+
+def _nothing_wakes_the_handler(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Polling, "start", lambda *_: None)
+
+
+def _an_answer_that_was_turned_away_is_given_up(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Conductor, "undelivered", lambda self, reply, *_: self.delivered(reply))
+
+
+def _a_problem_is_swallowed(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Conductor, "_give_up", lambda *_: None)
+
+
+def _a_rollback_fails(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(conducting, "softened", lambda end: end)
+
+
+def _a_rollback_goes_unnoticed(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Stack, "is_rolling_back", lambda self, name: stack_read(self, name) and False)
+
+
+def stack_read(reader: Stack, name: str) -> bool:
+    """As the handler reads it, so that nobody can say it was never read."""
+    with calling("DescribeStacks"):
+        client("cloudformation").describe_stacks(StackName=name)
+    return True
+
+
+def _a_delete_fails(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(
+        Conductor,
+        "forget",
+        lambda self, event, surroundings: Reply(
+            self._case(event, None, surroundings, first_hand=True).ticket,
+            self._response(
+                self._case(event, None, surroundings, first_hand=True),
+                failed("It cannot be deleted."),
+            ),
+            "",
+            remembered=False,
+        ),
+    )
+
+
+def _a_delete_patches(patch: pytest.MonkeyPatch) -> None:
+    forget = Conductor.forget
+
+    def patching(self: Conductor, event: Any, surroundings: Any) -> Any:
+        properties = event["ResourceProperties"]
+        with suppress(ClientError, BotoCoreError):
+            client("sagemaker").update_cluster_software(
+                ClusterName=properties["ClusterName"], ImageId="default"
+            )
+        return forget(self, event, surroundings)
+
+    patch.setattr(Conductor, "forget", patching)
+
+
+def _physical_ids_are_random(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(conducting, "physical_id", lambda *_, **__: secrets.token_hex(8))
+
+
+def _physical_ids_are_empty(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(conducting, "physical_id", lambda *_, **__: "")
+
+
+def _answers_are_not_cut(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(answering, "fitted", lambda response: response)
+    patch.setattr(answering, "_cut", lambda text, limit: text * 40)
+
+
+def _attributes_are_missing(patch: pytest.MonkeyPatch) -> None:
+    made = conducting.answer
+
+    def bare(*what: Any) -> dict[str, Any]:
+        response = made(*what)
+        return {**response, "Data": {**response["Data"], "ClusterArn": ""}}
+
+    patch.setattr(conducting, "answer", bare)
+
+
+def _the_event_is_in_the_rule(patch: pytest.MonkeyPatch) -> None:
+    kept = ParameterStore.keep_event
+    events: dict[str, Any] = {}
+
+    def keep(self: ParameterStore, path: str, event: Any) -> None:
+        events[path] = event
+        kept(self, path, event)
+
+    made = polling.poll_input
+    patch.setattr(ParameterStore, "keep_event", keep)
+    patch.setattr(
+        polling,
+        "poll_input",
+        lambda path, until: made(path, until)[:-1] + f', "Event": "{events.get(path)}"}}',
+    )
+
+
+def _the_event_is_logged(patch: pytest.MonkeyPatch) -> None:
+    begin = Conductor.begin
+
+    def telling(self: Conductor, event: Any, surroundings: Any) -> Any:
+        # As it is: the net in the formatter would take the query off a URL.
+        logging.getLogger("break").info({"stage": "event", "event": event["ResponseURL"][150:]})
+        return begin(self, event, surroundings)
+
+    patch.setattr(Conductor, "begin", telling)
+
+
+def _parameters_are_too_big(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(memory, "PIECE", 100_000)
+    patch.setattr(memory.zlib, "compress", lambda data, _: data * 9)
+
+
+def _rule_names_are_too_long(patch: pytest.MonkeyPatch) -> None:
+    named = polling.rule_name
+    patch.setattr(polling, "rule_name", lambda path: named(path) + "-of-a-software-update")
+
+
+def _any_status_is_delivered(patch: pytest.MonkeyPatch) -> None:
+    def put(url: str, body: bytes, sleep: Any) -> bool:
+        http = sending.urllib3.PoolManager()
+        try:
+            http.request("PUT", url, body=body, headers={"content-type": ""})
+        except urllib3.exceptions.HTTPError:
+            return False
+        return True
+
+    patch.setattr("hyperpod_software.handler.put_answer", put)
+    patch.setattr(sending, "put_answer", put)
+    patch.setattr("tests.simulation.functions.PUT", put)
+
+
+def _crhelper_keeps_its_timer(patch: pytest.MonkeyPatch) -> None:
+    def crash(self: Any) -> None:
+        raise RuntimeError("as a failing set-up would")
+
+    patch.setattr(adapter.SoftwareResource, "_set_timeout", crash)
+
+
+def _a_defect_in_the_rules(patch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any) -> Wait:
+        raise TypeError("a defect")
+
+    patch.setattr(conducting, "plan", broken)
+
+
+def _busy_is_a_failure(patch: pytest.MonkeyPatch) -> None:
+    def refused(self: SageMaker, *_: Any) -> CallResult:
+        raise Problem("UpdateClusterSoftware", Problem.Kind.REFUSED, "ValidationException", "no")
+
+    patch.setattr(SageMaker, "update", refused)
+
+
+_TRUE = "every answer is true"
+_CALLED_FOR = "no node is patched that no declaration calls for"
+_ONE_CALL = "one declared change, at most one accepted patch call"
+_HANGING = "no request is left hanging"
+_STABLE = "the physical id names the cluster and is stable"
+
+MUTATIONS = (
+    Mutation("anybody may call", _anybody_may_call, _ONE_CALL),
+    Mutation("a call without an answer is made again", _a_call_without_an_answer_is_made_again, _ONE_CALL),
+    Mutation("old requests may call", _old_requests_may_call, "a patch is called only while CloudFormation waits for it"),
+    Mutation("every group is patched", _every_group_is_patched, _CALLED_FOR),
+    Mutation("what is proven is patched again", _what_is_proven_is_patched_again, _CALLED_FOR),
+    Mutation("the deployment config is left out", _the_deployment_config_is_left_out, _CALLED_FOR),
+    Mutation("a rollback patches what is not proven", _a_rollback_patches_what_is_not_proven, _CALLED_FOR),
+    Mutation("an old Succeeded is believed", _an_old_succeeded_is_believed, _TRUE),
+    Mutation("Failed is taken for success", _failed_is_taken_for_success, _TRUE),
+    Mutation("skipped nodes are overlooked", _skipped_nodes_are_overlooked, _TRUE),
+    Mutation("a failed patch is told as none", _a_lost_call_is_told_as_none, _TRUE),
+    Mutation("a refusal is made up", _busy_is_a_failure, _TRUE),
+    Mutation("a timeout comes early", _a_timeout_comes_early, _TRUE),
+    Mutation("the deadline never comes", _the_deadline_never_comes, "every request is answered by its deadline"),
+    Mutation("nothing is buried", _nothing_is_buried, "polling is over by the deadline"),
+    Mutation("the rule stays", _the_rule_stays, "polling is over by the deadline"),
+    Mutation("memory stays", _memory_stays, "nothing is left in the parameter store"),
+    Mutation("nothing wakes the handler", _nothing_wakes_the_handler, _HANGING),
+    Mutation("an answer turned away is given up", _an_answer_that_was_turned_away_is_given_up, _HANGING),
+    Mutation("a problem is swallowed", _a_problem_is_swallowed, _HANGING),
+    Mutation("any status is taken for delivered", _any_status_is_delivered, _HANGING),
+    Mutation("the rule stays, without a target", _the_bare_rule_stays, "nothing is left in EventBridge"),
+    Mutation("a rollback fails", _a_rollback_fails, "a rollback never fails"),
+    Mutation("a rollback goes unnoticed", _a_rollback_goes_unnoticed, _CALLED_FOR),
+    Mutation("a Delete fails", _a_delete_fails, "a Delete always succeeds"),
+    Mutation("a Delete patches", _a_delete_patches, "a Delete touches no cluster"),
+    Mutation("physical ids are random", _physical_ids_are_random, _STABLE),
+    Mutation("physical ids are empty", _physical_ids_are_empty, _STABLE),
+    Mutation("answers are not cut", _answers_are_not_cut, "every answer is valid and has at most 4096 bytes"),
+    Mutation("attributes are missing", _attributes_are_missing, "every attribute has a value"),
+    Mutation("the event is in the rule", _the_event_is_in_the_rule, "no rule holds a ResponseURL"),
+    Mutation("the event is logged", _the_event_is_logged, "no ResponseURL reaches a log"),
+    Mutation("parameters are too big", _parameters_are_too_big, "a parameter holds at most 4 KB"),
+    Mutation("rule names are too long", _rule_names_are_too_long, "a rule's name has at most 64 characters"),
+    Mutation("the adapter raises", _crhelper_keeps_its_timer, "an invocation that nothing disturbs comes to its end"),
+    Mutation("a defect in the rules", _a_defect_in_the_rules, "the handler meets no defect of its own"),
+)  # fmt: skip
+"""Every invariant is broken by at least one of them."""

@@ -1,0 +1,96 @@
+"""The parameter store, with the limits that it has."""
+
+# ruff: noqa: N803 - arguments are called as AWS calls them
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.simulation.gate import Gate, error
+
+VALUE_LIMIT = 4096
+NAME_LIMIT = 1011
+
+
+class ParameterStore:
+    """Parameters of one account, and the client that the function sees."""
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+        self.values: dict[str, tuple[str, int]] = {}
+        """Name → value and version."""
+
+    def get_parameters_by_path(
+        self,
+        *,
+        Path: str,
+        Recursive: bool,
+        WithDecryption: bool,
+        MaxResults: int = 10,
+        NextToken: str | None = None,
+    ) -> dict[str, Any]:
+        assert (Recursive, WithDecryption) == (True, True)
+        assert MaxResults <= 10
+
+        def effect() -> dict[str, Any]:
+            inside = Path.rstrip("/") + "/"
+            names = sorted(name for name in self.values if name.startswith(inside))
+            if NextToken is not None:
+                names = [name for name in names if name > NextToken]
+            page = names[:MaxResults]
+            answer: dict[str, Any] = {
+                "Parameters": [
+                    {
+                        "Name": name,
+                        "Type": "SecureString",
+                        "Value": self.values[name][0],
+                        "Version": self.values[name][1],
+                    }
+                    for name in page
+                ]
+            }
+            if len(names) > len(page):
+                answer["NextToken"] = page[-1]
+            return answer
+
+        return self._gate.call("ssm", "GetParametersByPath", effect)
+
+    def put_parameter(self, *, Name: str, Value: str, Type: str, Overwrite: bool) -> dict[str, Any]:
+        world = self._gate.world
+        size = len(Value.encode())
+        world.check(
+            "a parameter holds at most 4 KB",
+            size <= VALUE_LIMIT,
+            lambda: f"{Name} has {size} bytes",
+        )
+        assert Type == "SecureString"
+        assert Name.startswith("/")
+        assert len(Name) <= NAME_LIMIT
+        assert Name.count("/") <= 15
+
+        def effect() -> dict[str, Any]:
+            if size > VALUE_LIMIT:
+                raise error("ValidationException", "PutParameter", "The value is too long.")
+            found = self.values.get(Name)
+            if found is not None and not Overwrite:
+                raise error("ParameterAlreadyExists", "PutParameter", "It already exists.")
+            version = found[1] + 1 if found is not None else 1
+            self.values[Name] = (Value, version)
+            request = self._gate.invocation.request
+            if request is not None and Name.endswith("/call"):
+                request.called = self._gate.world.now
+            return {"Version": version, "Tier": "Standard"}
+
+        return self._gate.call("ssm", "PutParameter", effect)
+
+    def delete_parameters(self, *, Names: list[str]) -> dict[str, Any]:
+        def effect() -> dict[str, Any]:
+            if not 1 <= len(Names) <= 10:
+                raise error("ValidationException", "DeleteParameters", "1 to 10 names.")
+            gone = [name for name in Names if self.values.pop(name, None) is not None]
+            return {
+                "DeletedParameters": gone,
+                "InvalidParameters": [name for name in Names if name not in gone],
+            }
+
+        return self._gate.call("ssm", "DeleteParameters", effect)

@@ -1,0 +1,482 @@
+"""CloudFormation: one stack, its operations in the documented order, and who is told of them."""
+
+# ruff: noqa: N803 - arguments are called as AWS calls them
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+
+from tests.simulation.gate import Gate
+from tests.simulation.requests import Phase, Properties, Request
+from tests.simulation.world import Wait, World
+
+Course = Generator[float | Wait]
+Template = dict[str, Properties]
+"""Logical id → properties."""
+
+SECRET = "5ec7e75ec7e7"
+"""Every secret part of every URL begins with it, so that it is found wherever it leaks."""
+ANSWER_LIMIT = 4096
+_PAGE = 5
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """What goes wrong with an operation apart from our resource."""
+
+    first: bool = False
+    """A resource before ours fails: ours is never asked."""
+    meanwhile: float | None = None
+    """So many seconds after ours was asked, another one fails or the user cancels."""
+    afterwards: bool = False
+    """A resource after ours fails."""
+
+
+@dataclass(eq=False)
+class Resource:
+    """Our resource as CloudFormation keeps it."""
+
+    logical_id: str
+    properties: Properties
+    physical_id: str
+
+
+@dataclass
+class StackEvent:
+    """One line of DescribeStackEvents."""
+
+    logical_id: str
+    status: str
+    time: float
+    visible: float
+
+
+@dataclass(eq=False)
+class Stack:
+    """A stack: what CloudFormation believes of it."""
+
+    id: str
+    status: str = "REVIEW_IN_PROGRESS"
+    resources: dict[str, Resource] = field(default_factory=dict[str, Resource])
+    events: list[StackEvent] = field(default_factory=list[StackEvent])
+    usable: bool = False
+    """An update may follow."""
+
+    @property
+    def name(self) -> str:
+        return self.id.split("/")[1]
+
+
+class CloudFormation:
+    """The service, and the client that the function sees."""
+
+    def __init__(
+        self,
+        gate: Gate,
+        *,
+        sent: Callable[[Request], None],
+        settled: Callable[[Request], None],
+        path_of: Callable[[str, str, str], str],
+    ) -> None:
+        self._gate = gate
+        self._world: World = gate.world
+        self._sent = sent
+        self._settled = settled
+        self._path_of = path_of
+        self._ids = self._world.chance.stream("ids")
+        self.stacks: dict[str, Stack] = {}
+        self.requests: list[Request] = []
+        self._news = Wait()
+        self._long_urls = self._world.chance.stream("urls").random() < 0.1
+
+    def new_stack(self) -> Stack:
+        number = f"{self._ids.getrandbits(48):012x}"
+        stack = Stack(f"arn:aws:cloudformation:us-east-1:000000000000:stack/Patching/{number}")
+        self.stacks[stack.id] = stack
+        return stack
+
+    # The client
+
+    def describe_stacks(self, *, StackName: str) -> dict[str, Any]:
+        def effect() -> dict[str, Any]:
+            request = self._gate.invocation.request
+            if request is not None:
+                request.rollback_read = True
+            return {
+                "Stacks": [{"StackId": StackName, "StackStatus": self.stacks[StackName].status}]
+            }
+
+        return self._gate.call("cloudformation", "DescribeStacks", effect)
+
+    def describe_stack_events(
+        self, *, StackName: str, NextToken: str | None = None
+    ) -> dict[str, Any]:
+        def effect() -> dict[str, Any]:
+            now = self._world.now
+            self._gate.invocation.stack_read = now
+            shown = [event for event in self.stacks[StackName].events if event.visible <= now]
+            shown.reverse()
+            start = int(NextToken or 0)
+            answer: dict[str, Any] = {
+                "StackEvents": [
+                    {
+                        "LogicalResourceId": event.logical_id,
+                        "ResourceStatus": event.status,
+                        "Timestamp": datetime.fromtimestamp(round(event.time, 3), UTC),
+                    }
+                    for event in shown[start : start + _PAGE]
+                ]
+            }
+            if start + _PAGE < len(shown):
+                answer["NextToken"] = str(start + _PAGE)
+            return answer
+
+        return self._gate.call("cloudformation", "DescribeStackEvents", effect)
+
+    # What a user does
+
+    def create(self, stack: Stack, template: Template, trouble: Trouble) -> Course:
+        self._stack_status(stack, "CREATE_IN_PROGRESS")
+        yield 2.0
+        requests: list[Request] = []
+        if not trouble.first:
+            for logical_id, properties in template.items():
+                self._note(stack, logical_id, "CREATE_IN_PROGRESS")
+                requests.append(self._send(stack, "Create", logical_id, properties))
+        yield from self._await(stack, requests, trouble)
+        if (
+            requests
+            and all(_succeeded(request) for request in requests)
+            and not (trouble.afterwards or trouble.first)
+        ):
+            for request in requests:
+                self._keep(stack, request)
+            self._stack_status(stack, "CREATE_COMPLETE")
+            stack.usable = True
+            return
+        yield 3.0
+        self._stack_status(stack, "ROLLBACK_IN_PROGRESS")
+        yield 4.0
+        yield from self._delete_all(
+            stack, [(request, self._id_of(stack, request)) for request in requests]
+        )
+        self._stack_status(stack, "ROLLBACK_COMPLETE")
+
+    def update(self, stack: Stack, template: Template, trouble: Trouble) -> Course:
+        self._stack_status(stack, "UPDATE_IN_PROGRESS")
+        yield 2.0
+        requests: list[Request] = []
+        if not trouble.first:
+            requests = self._ask_for_changes(stack, template)
+        yield from self._await(stack, requests, trouble)
+        if all(_succeeded(request) for request in requests) and not (
+            trouble.afterwards or trouble.first
+        ):
+            yield from self._clean_up(stack, template, requests)
+            return
+        yield from self._roll_back(stack, requests)
+
+    def delete(self, stack: Stack) -> Course:
+        stack.usable = False
+        for _ in range(3):
+            self._stack_status(stack, "DELETE_IN_PROGRESS")
+            yield 1.0
+            deletes = [
+                self._send_delete(stack, resource.logical_id, resource.properties,
+                                  resource.physical_id)
+                for resource in stack.resources.values()
+            ]  # fmt: skip
+            yield from self._await(stack, deletes, Trouble())
+            for request in deletes:
+                if _succeeded(request):
+                    del stack.resources[request.logical_id]
+            if not stack.resources:
+                self._stack_status(stack, "DELETE_COMPLETE")
+                return
+            self._stack_status(stack, "DELETE_FAILED")
+            yield 30.0
+
+    # How it goes about it
+
+    def _ask_for_changes(self, stack: Stack, template: Template) -> list[Request]:
+        requests: list[Request] = []
+        for logical_id, properties in template.items():
+            resource = stack.resources.get(logical_id)
+            if resource is None:
+                self._note(stack, logical_id, "CREATE_IN_PROGRESS")
+                requests.append(self._send(stack, "Create", logical_id, properties))
+            elif resource.properties != properties:
+                self._note(stack, logical_id, "UPDATE_IN_PROGRESS")
+                requests.append(
+                    self._send(stack, "Update", logical_id, properties, resource=resource)
+                )
+        return requests
+
+    def _await(self, stack: Stack, requests: list[Request], trouble: Trouble) -> Course:
+        """Until all are answered, or one failed, or something else ends the operation."""
+        over = Wait()
+        if trouble.meanwhile is not None and requests:
+            self._world.after(trouble.meanwhile, over.end)
+            self._world.after(trouble.meanwhile, self._wake)
+        while True:
+            waiting = [request for request in requests if request.waiting]
+            failed = any(not request.waiting and not _succeeded(request) for request in requests)
+            deleting = all(request.type == "Delete" for request in requests)
+            if waiting and (over.over or (failed and not deleting)):
+                self._world.say("CloudFormation cancels what is under way")
+                for request in waiting:
+                    self._end(request, Phase.CANCELLED)
+                return
+            if not waiting:
+                if over.over:
+                    return
+                return
+            self._news = Wait()
+            yield self._news
+
+    def _wake(self) -> None:
+        self._news.end()
+
+    def _clean_up(self, stack: Stack, template: Template, requests: list[Request]) -> Course:
+        old: list[tuple[str, Properties, str]] = []
+        for request in requests:
+            resource = stack.resources.get(request.logical_id)
+            if resource is not None:
+                before = (resource.properties, resource.physical_id)
+                self._keep(stack, request)
+                if stack.resources[request.logical_id].physical_id != before[1]:
+                    old.append((request.logical_id, *before))
+            else:
+                self._keep(stack, request)
+        for logical_id in [name for name in stack.resources if name not in template]:
+            resource = stack.resources.pop(logical_id)
+            old.append((logical_id, resource.properties, resource.physical_id))
+        self._stack_status(stack, "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")
+        yield 0.5
+        yield from self._await(stack, [self._send_delete(stack, *what) for what in old], Trouble())
+        self._stack_status(stack, "UPDATE_COMPLETE")
+
+    def _roll_back(self, stack: Stack, requests: list[Request]) -> Course:
+        yield 3.0
+        todo = [request for request in requests if request.type == "Update"]
+        done: list[Request] = []
+        for _ in range(3):
+            self._stack_status(stack, "UPDATE_ROLLBACK_IN_PROGRESS")
+            yield 4.0
+            backs = [self._send_back(stack, request) for request in todo]
+            yield from self._await_all(backs)
+            pairs = list(zip(todo, backs, strict=True))
+            done += [back for _, back in pairs if _succeeded(back)]
+            todo = [request for request, back in pairs if not _succeeded(back)]
+            if not todo:
+                yield from self._clean_up_rollback(stack, requests, done)
+                return
+            self._stack_status(stack, "UPDATE_ROLLBACK_FAILED")
+            yield 60.0
+        # The user skips what cannot be rolled back.
+        self._stack_status(stack, "UPDATE_ROLLBACK_COMPLETE")
+
+    def _send_back(self, stack: Stack, request: Request) -> Request:
+        self._note(stack, request.logical_id, "UPDATE_IN_PROGRESS")
+        return self._send(
+            stack,
+            "Update",
+            request.logical_id,
+            stack.resources[request.logical_id].properties,
+            old=request.properties,
+            physical_id=self._id_of(stack, request),
+            rollback=True,
+        )
+
+    def _await_all(self, requests: list[Request]) -> Course:
+        while any(request.waiting for request in requests):
+            self._news = Wait()
+            yield self._news
+
+    def _clean_up_rollback(
+        self, stack: Stack, requests: list[Request], backs: list[Request]
+    ) -> Course:
+        old: list[tuple[str, Properties, str]] = []
+        for back in backs:
+            assert back.answer is not None
+            assert back.physical_id is not None
+            resource = stack.resources[back.logical_id]
+            resource.physical_id = back.answer["PhysicalResourceId"]
+            if resource.physical_id != back.physical_id:
+                assert back.old_properties is not None
+                old.append((back.logical_id, back.old_properties, back.physical_id))
+        for request in requests:
+            if request.type == "Create":
+                physical_id = self._id_of(stack, request)
+                old.append((request.logical_id, request.properties, physical_id))
+        self._stack_status(stack, "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS")
+        yield 0.5
+        yield from self._await_all([self._send_delete(stack, *what) for what in old])
+        self._stack_status(stack, "UPDATE_ROLLBACK_COMPLETE")
+
+    def _delete_all(self, stack: Stack, what: list[tuple[Request, str]]) -> Course:
+        for _ in range(3):
+            deletes = [
+                self._send_delete(stack, request.logical_id, request.properties, physical_id)
+                for request, physical_id in what
+            ]
+            yield from self._await_all(deletes)
+            what = [
+                pair for pair, delete in zip(what, deletes, strict=True) if not _succeeded(delete)
+            ]
+            if not what:
+                return
+            yield 30.0
+
+    def _keep(self, stack: Stack, request: Request) -> None:
+        assert request.answer is not None
+        stack.resources[request.logical_id] = Resource(
+            request.logical_id, request.properties, request.answer["PhysicalResourceId"]
+        )
+
+    def _id_of(self, stack: Stack, request: Request) -> str:
+        """The physical id that goes with a request that is to be undone."""
+        if request.answer is not None and (request.type == "Create" or _succeeded(request)):
+            return str(request.answer["PhysicalResourceId"])
+        if request.type == "Update":
+            return stack.resources[request.logical_id].physical_id
+        return f"{stack.name}-{request.logical_id}-{self._ids.getrandbits(48):012X}"
+
+    def _send_delete(
+        self, stack: Stack, logical_id: str, properties: Properties, physical_id: str
+    ) -> Request:
+        self._note(stack, logical_id, "DELETE_IN_PROGRESS")
+        return self._send(stack, "Delete", logical_id, properties, physical_id=physical_id)
+
+    def _send(
+        self,
+        stack: Stack,
+        kind: str,
+        logical_id: str,
+        properties: Properties,
+        *,
+        resource: Resource | None = None,
+        old: Properties | None = None,
+        physical_id: str | None = None,
+        rollback: bool = False,
+    ) -> Request:
+        now = self._world.now
+        bits = self._ids.getrandbits(128)
+        request_id = f"{bits:032x}"
+        skew = self._world.chance.strikes("clocks apart")
+        issued = float(int(now + (0.0 if skew is None else 4.0 * skew - 2.0)))
+        secret = f"{SECRET}{self._ids.getrandbits(208):052x}"
+        request = Request(
+            id=request_id,
+            type=kind,
+            stack_id=stack.id,
+            logical_id=logical_id,
+            properties=properties,
+            old_properties=resource.properties if resource is not None else old,
+            physical_id=resource.physical_id if resource is not None else physical_id,
+            sent=now,
+            issued=issued,
+            rollback=rollback,
+            url=self._url(stack, logical_id, request_id, issued, secret),
+            secret=secret,
+            path=self._path_of(stack.id, logical_id, request_id),
+        )
+        self.requests.append(request)
+        self._world.say(lambda: f"CloudFormation sends {request}{' (rollback)' * rollback}: "
+                                f"{_brief(properties)}")  # fmt: skip
+        self._world.at(request.expires, lambda: self._expire(request))
+        self._sent(request)
+        return request
+
+    def _url(
+        self, stack: Stack, logical_id: str, request_id: str, issued: float, secret: str
+    ) -> str:
+        date = datetime.fromtimestamp(issued, UTC).strftime("%Y%m%dT%H%M%SZ")
+        token = f"&X-Amz-Security-Token={secret}{'T' * 1400}" if self._long_urls else ""
+        return (
+            "https://cloudformation-custom-resource-response-useast1.s3.amazonaws.com/"
+            f"{quote(stack.id, safe='')}%7C{logical_id}%7C{request_id}"
+            f"?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Date={date}&X-Amz-SignedHeaders=host"
+            f"&X-Amz-Expires=7199&X-Amz-Credential={SECRET}AKIA%2F20270101%2Fus-east-1"
+            f"{token}&X-Amz-Signature={secret}"
+        )
+
+    # How requests end
+
+    def take(self, request: Request, body: bytes) -> None:
+        """An answer lies in the bucket. The first one counts, while it is waited for."""
+        if not request.waiting:
+            self._world.say(f"an answer to {request} that nobody waits for")
+            return
+        try:
+            answer: dict[str, Any] = json.loads(body)
+        except ValueError:
+            answer = {}
+        valid = (
+            len(body) <= ANSWER_LIMIT
+            and answer.get("Status") in ("SUCCESS", "FAILED")
+            and answer.get("RequestId") == request.id
+            and answer.get("StackId") == request.stack_id
+            and answer.get("LogicalResourceId") == request.logical_id
+        )
+        self._world.check(
+            "every answer is valid and has at most 4096 bytes",
+            valid,
+            lambda: f"{request}: {len(body)} bytes: {body[:300]!r}",
+        )
+        if not valid:
+            answer = {"Status": "FAILED", "Reason": "Invalid answer", "PhysicalResourceId": "?"}
+            answer["Data"] = {"Outcome": "Failed"}
+        request.answer = answer
+        self._world.say(lambda: f"{request} answered: {_said(answer)}")
+        self._end(request, Phase.ANSWERED)
+
+    def _expire(self, request: Request) -> None:
+        if request.waiting:
+            self._world.say(f"CloudFormation gives {request} up")
+            self._end(request, Phase.EXPIRED)
+
+    def _end(self, request: Request, phase: Phase) -> None:
+        request.phase = phase
+        request.ended = self._world.now
+        verb = {"Create": "CREATE", "Update": "UPDATE", "Delete": "DELETE"}[request.type]
+        stack = self.stacks[request.stack_id]
+        how = "COMPLETE" if _succeeded(request) else "FAILED"
+        request.end_shown = self._note(stack, request.logical_id, f"{verb}_{how}")
+        self._settled(request)
+        self._world.after(0.0, self._wake)
+
+    def _note(self, stack: Stack, logical_id: str, status: str) -> float:
+        now = self._world.now
+        late = self._world.chance.strikes("stack events seen late")
+        # They come in order, however late.
+        visible = now if late is None else now + 15.0 * late
+        if stack.events:
+            visible = max(visible, stack.events[-1].visible)
+        stack.events.append(StackEvent(logical_id, status, now, visible))
+        return visible
+
+    def _stack_status(self, stack: Stack, status: str) -> None:
+        stack.status = status
+        self._note(stack, stack.name, status)
+        self._world.say(f"stack: {status}")
+
+
+def _succeeded(request: Request) -> bool:
+    return request.answer is not None and request.answer["Status"] == "SUCCESS"
+
+
+def _said(answer: dict[str, Any]) -> str:
+    outcome = answer.get("Data", {}).get("Outcome")
+    return f"{answer['Status']} {outcome}: {answer['Reason']} [{answer['PhysicalResourceId']}]"
+
+
+def _brief(properties: Properties) -> str:
+    return ", ".join(
+        f"{name}={value}" for name, value in properties.items() if not name.startswith("Service")
+    )

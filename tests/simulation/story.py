@@ -1,0 +1,303 @@
+"""What a history is about: the clusters, what a user declares one after the other, and the weather."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+from sandbox.hyperpod import RELEASES, Faults, load_cluster
+from sandbox.hyperpod.model import Cluster
+from tests.simulation import images
+from tests.simulation.chance import Chance, pick
+from tests.simulation.functions import FUNCTION_ARN
+from tests.simulation.requests import Properties
+from tests.simulation.stacks import Template, Trouble
+from tests.simulation.world import BEGIN
+
+_LAST_WORDS = (None, "Succeeded", "Succeeded", "Failed", "RollbackComplete")
+_TIMEOUTS = (60, 300, 300, 600, 900, 1800, 3420)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing that a user does with the stack, and what goes wrong apart from us."""
+
+    what: str
+    template: Template
+    trouble: Trouble
+    rest: float
+    """Seconds until it is done."""
+
+
+@dataclass
+class Story:
+    """Everything that is settled before the history begins."""
+
+    clusters: list[Cluster]
+    faults: Faults
+    steps: list[Step] = field(default_factory=list[Step])
+
+
+def tell(chance: Chance) -> Story:
+    """The story of this seed."""
+    return _Teller(chance).tell()
+
+
+class _Teller:
+    def __init__(self, chance: Chance) -> None:
+        self._chance = chance
+        self._draw: Random = chance.stream("story")
+        self._shares: dict[str, list[str]] = {}
+        """Where two resources share a cluster, the groups of each."""
+
+    def tell(self) -> Story:
+        draw = self._draw
+        wide = draw.random() < 0.004
+        clusters = [self._cluster("ml", wide=wide)]
+        if draw.random() < 0.3:
+            clusters.append(self._cluster("lab", wide=False))
+        story = Story(clusters, self._faults())
+        count = 2 if draw.random() < 0.15 and len(clusters[0].groups) > 1 else 1
+        template = self._first(clusters, count)
+        story.steps.append(Step("create", template, self._trouble(), self._rest()))
+        while self._chance.happens("one more step", 0.6) is not None and len(story.steps) < 6:
+            what = "update"
+            if self._chance.happens("delete amid", 0.1) is not None:
+                what = "delete"
+            elif (size := self._chance.happens("resource removed", 0.08)) is not None:
+                template = dict(
+                    list(template.items())[: 0 if size < 0.5 or not template else len(template) - 1]
+                )
+            else:
+                template = self._next(template or self._first(clusters, count), clusters)
+            story.steps.append(Step(what, template, self._trouble(), self._rest()))
+        story.steps.append(Step("delete", {}, Trouble(), 0.0))
+        return story
+
+    # The clusters
+
+    def _cluster(self, name: str, *, wide: bool) -> Cluster:
+        draw = self._draw
+        slurm, continuous = draw.random() < 0.4, draw.random() < 0.6
+        custom = draw.random() < 0.5
+        count = 100 if wide else draw.choice((1, 1, 2, 2, 3, 4))
+        groups: list[dict[str, Any]] = []
+        for number in range(count):
+            letters = "".join(draw.choices("abcdefghijkXYZ0123456789", k=60)) if wide else ""
+            group: dict[str, Any] = {
+                "InstanceGroupName": f"g{letters}{number}" if wide else f"workers{number}",
+                "CurrentCount": 1 if wide else draw.choice((0, 1, 1, 2, 2, 3, 5, 8)),
+            }
+            if custom:
+                group["CurrentImageId"] = draw.choice(images.GOOD)
+            else:
+                group["CurrentImageReleaseVersion"] = draw.choice(RELEASES)
+            last = draw.choice(_LAST_WORDS)
+            if last is not None and draw.random() < 0.7:
+                group["SoftwareUpdateStatus"] = last
+            groups.append(group)
+        description: dict[str, Any] = {
+            "ClusterName": name,
+            "InstanceGroups": groups,
+            "Orchestrator": {"Slurm": {}} if slurm else {"Eks": {"ClusterArn": "arn:eks"}},
+        }
+        if continuous:
+            description["NodeProvisioningMode"] = "Continuous"
+        cluster = load_cluster(
+            description,
+            rng=draw,
+            now=BEGIN - draw.choice((3600.0, 86400.0, 400.0 * 86400.0)),
+            releases=RELEASES,
+        )
+        # Older clusters have been seen with and without either field.
+        cluster.shows_images = continuous or draw.random() < 0.3
+        cluster.shows_update_status = continuous or draw.random() < 0.5
+        return cluster
+
+    # The weather of the service
+
+    def _faults(self) -> Faults:
+        draw, strikes = self._draw, self._chance.strikes
+        changes: dict[str, Any] = {
+            "node_seconds": draw.choice((15.0, 60.0, 120.0, 300.0)),
+            "settle_seconds": draw.choice((0.0, 5.0, 10.0, 30.0, 100.0)),
+            "pending_seconds": draw.choice((0.0, 5.0, 10.0, 60.0)),
+            "failure_seconds": draw.choice((60.0, 300.0, 1080.0)),
+            "scale_seconds": draw.choice((60.0, 180.0)),
+            "new_instance_ids": draw.random() < 0.3,
+            "failure_ends": draw.choice(("Failed", "RollbackComplete")),
+            "instance_events": draw.random() < 0.1,
+        }
+        failing = [images.FAILING]
+        if (size := strikes("image fails")) is not None:
+            failing.append(pick(images.GOOD, size))
+            changes["failing_versions"] = (pick(RELEASES, size),)
+        changes["failing_amis"] = tuple(failing)
+        if (size := strikes("nodes skipped")) is not None:
+            changes["skipped_nodes"] = 1 + int(size * 4)
+        if strikes("service rollback fails") is not None:
+            changes["rollback_fails"] = True
+        if (size := strikes("alarm rolls back")) is not None:
+            changes["alarm_after_batch"] = 1 + int(size * 2)
+        if strikes("patch without change goes unseen") is not None:
+            changes["noop_shows"] = "Unchanged"
+        if strikes("current nodes are patched again") is not None:
+            changes["repatch_current"] = True
+        return Faults().changed(changes)
+
+    # What is declared
+
+    def _first(self, clusters: list[Cluster], count: int) -> Template:
+        if count == 1:
+            return {"Software": self._properties(clusters[0], None)}
+        names = list(clusters[0].groups)
+        half = self._draw.randrange(1, len(names))
+        self._shares = {"SoftwareA": names[:half], "SoftwareB": names[half:]}
+        return {
+            logical_id: self._properties(clusters[0], share)
+            for logical_id, share in self._shares.items()
+        }
+
+    def _properties(self, cluster: Cluster, names: list[str] | None) -> Properties:
+        draw = self._draw
+        timeout = draw.choice(_TIMEOUTS)
+        properties: Properties = {
+            "ServiceToken": FUNCTION_ARN,
+            "ServiceTimeout": str(min(3600, timeout + 180)),
+            "ClusterName": cluster.name if draw.random() < 0.7 else cluster.arn,
+            "Timeout": str(timeout),
+        }
+        if names is None and draw.random() < 0.6:
+            names = [name for name in cluster.groups if draw.random() < 0.7] or None
+        self._software(properties, cluster, names)
+        if draw.random() < 0.6:
+            properties["DeploymentConfig"] = self._config()
+        if draw.random() < 0.1:
+            properties["OnCreate"] = "adopt"
+        if draw.random() < 0.15:
+            properties["OnRollback"] = "leave"
+        if draw.random() < 0.4:
+            properties["OnSkippedNodes"] = "warn"
+        if draw.random() < 0.06:
+            properties["WaitForCompletion"] = "false"
+        return self._spoiled(properties, cluster)
+
+    def _software(self, properties: Properties, cluster: Cluster, names: list[str] | None) -> None:
+        draw = self._draw
+        for name in ("ImageId", "ImageOwner", "ImageReleaseVersion", "InstanceGroups", "Revision"):
+            properties.pop(name, None)
+        custom = any(group.current.custom for group in cluster.groups.values())
+        kind = draw.choices(
+            ("ami", "latest", "release"), (7, 2, 1) if custom else (2, 4, 1 if cluster.slurm else 4)
+        )[0]
+        release = draw.choice(RELEASES)
+        if kind == "ami":
+            properties["ImageId"] = draw.choice((*images.GOOD, *images.GOOD, images.FAILING))
+            if draw.random() < 0.7:
+                properties["ImageOwner"] = "self"
+        elif kind == "latest":
+            properties["ImageId"] = "default"
+            properties["Revision"] = draw.choice(("1", "2", "3"))
+        elif names is None:
+            properties["ImageReleaseVersion"] = release
+        if names is not None:
+            each = {"ImageReleaseVersion": release} if kind == "release" else {}
+            properties["InstanceGroups"] = [{"InstanceGroupName": n, **each} for n in names]
+
+    def _config(self) -> dict[str, Any]:
+        draw = self._draw
+        config: dict[str, Any] = {}
+        if draw.random() < 0.8:
+            size = draw.choice((("INSTANCE_COUNT", "1"), ("INSTANCE_COUNT", "3"),
+                                ("CAPACITY_PERCENTAGE", "50")))  # fmt: skip
+            config["RollingUpdatePolicy"] = {
+                "MaximumBatchSize": dict(zip(("Type", "Value"), size, strict=True))
+            }
+        if draw.random() < 0.5:
+            config["WaitIntervalInSeconds"] = draw.choice(("0", "30", "120"))
+        if draw.random() < 0.3:
+            config["AutoRollbackConfiguration"] = [{"AlarmName": "errors"}]
+        return config or {"WaitIntervalInSeconds": "0"}
+
+    def _spoiled(self, properties: Properties, cluster: Cluster) -> Properties:
+        size = self._chance.strikes("bad declaration")
+        if size is None:
+            return properties
+        kind, rest = divmod(size * 4, 1.0)
+        if kind == 0:
+            properties["ClusterName"] = "nosuch"
+        elif kind == 1:
+            properties["InstanceGroups"] = [{"InstanceGroupName": "nosuch"}]
+            if "ImageReleaseVersion" in properties or "ImageId" not in properties:
+                properties.pop("ImageReleaseVersion", None)
+                properties["ImageId"] = "default"
+        elif kind == 2:
+            properties["Timeout"] = "soon"
+        else:
+            properties["ImageId"] = pick(images.UNUSABLE, rest)
+            properties["ImageOwner"] = "self"
+            properties.pop("ImageReleaseVersion", None)
+            for entry in properties.get("InstanceGroups", []):
+                entry.pop("ImageReleaseVersion", None)
+        return properties
+
+    def _next(self, template: Template, clusters: list[Cluster]) -> Template:
+        after = copy.deepcopy(template)
+        for logical_id, properties in after.items():
+            if properties.get("ClusterName") == "nosuch" or properties.get("Timeout") == "soon":
+                share = self._shares.get(logical_id)
+                after[logical_id] = self._properties(clusters[0], share)
+            elif self._draw.random() < 0.9:
+                self._change(properties, clusters, self._shares.get(logical_id))
+        return after
+
+    def _change(
+        self, properties: Properties, clusters: list[Cluster], share: list[str] | None
+    ) -> None:
+        draw, alone = self._draw, share is None
+        name = properties["ClusterName"]
+        cluster = next(each for each in clusters if name in (each.name, each.arn))
+        listed = properties.get("InstanceGroups")
+        names = [entry["InstanceGroupName"] for entry in listed] if listed else None
+        if names is not None and "nosuch" in names:
+            names = share
+        what = draw.choices(
+            ("software", "config", "groups", "cluster", "name", "timeout", "nothing"),
+            (8, 2, 3 if alone else 0, 2 if alone and len(clusters) > 1 else 0, 1, 1, 1),
+        )[0]
+        if what == "software":
+            self._software(properties, cluster, names)
+            self._spoiled(properties, cluster)
+        elif what == "config":
+            properties["DeploymentConfig"] = self._config()
+        elif what == "groups":
+            chosen = [each for each in cluster.groups if draw.random() < 0.6] or None
+            self._software(properties, cluster, chosen)
+        elif what == "cluster":
+            other = next(each for each in clusters if each is not cluster)
+            properties["ClusterName"] = draw.choice((other.name, other.arn))
+            self._software(properties, other, None)
+        elif what == "name":
+            properties["ClusterName"] = cluster.arn if name == cluster.name else cluster.name
+        elif what == "timeout":
+            timeout = draw.choice(_TIMEOUTS)
+            properties["Timeout"] = str(timeout)
+            properties["ServiceTimeout"] = str(min(3600, timeout + 180))
+
+    # What goes wrong beside it
+
+    def _trouble(self) -> Trouble:
+        strikes = self._chance.strikes
+        meanwhile = strikes("another resource fails meanwhile")
+        if meanwhile is None:
+            meanwhile = strikes("operation cancelled")
+        return Trouble(
+            first=strikes("another resource fails first") is not None,
+            meanwhile=None if meanwhile is None else 1.0 + 900.0 * meanwhile**3,
+            afterwards=strikes("another resource fails afterwards") is not None,
+        )
+
+    def _rest(self) -> float:
+        return self._draw.choice((8.0, 8.0, 20.0, 100.0, 4000.0))

@@ -1,0 +1,280 @@
+"""Whether an answer is true: compared with what HyperPod and CloudFormation know themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from sandbox.hyperpod.model import Cluster
+from sandbox.hyperpod.words import MANAGED
+from tests.simulation import images
+from tests.simulation.declarations import Wanted, changed, means, wanted
+from tests.simulation.hyperpod import Service
+from tests.simulation.requests import Patched, Request
+from tests.simulation.stacks import Stack
+
+_ALSO_BACK = ("AlreadyCurrent", "PatchedWithSkippedNodes", "Accepted")
+_GRACE = 10.0
+"""Seconds that the clocks of CloudFormation and of the function may be apart."""
+
+
+class Lie(Exception):
+    """What an answer says is not so."""
+
+
+def judge(request: Request, service: Service, now: float) -> None:
+    """Raises `Lie` where the request's answer is not true."""
+    answer = request.answer
+    assert answer is not None
+    outcome, reason = str(answer["Data"]["Outcome"]), str(answer["Reason"])
+    failed = answer["Status"] == "FAILED"
+    _expect(failed == (outcome == "Failed"), "status and outcome differ")
+    if "Nothing was patched" in reason:
+        _expect(not request.accepted, "a call was accepted, and it says that nothing was patched")
+    if request.type == "Delete":
+        _expect(outcome == "LeftAsIs", "a Delete leaves the cluster as it is")
+        return
+    if _blind(request, service):
+        return
+    if failed:
+        _Failure(request, service, now, reason).judge()
+    else:
+        _success(request, service, outcome, reason, answer["Data"])
+
+
+def _blind(request: Request, service: Service) -> bool:
+    """Somebody else did something to the same groups meanwhile, and nothing that the API shows
+    tells whose doing it is that the handler sees:
+
+    - SoftwareUpdateStatus is about the last patch of a group, whoever asked for it;
+    - a cluster that shows no SoftwareUpdateStatus tells of a patch by its nodes' times and its
+      message only, and these can be another patch's, or a scaling's;
+    - the same holds where this request's own call was never answered;
+    - and a message that is there again, word by word, without having been seen to be gone in
+      between, may as well be the old one. So may a status that by chance was not shown when
+      the call was made.
+    """
+    cluster = _cluster(request, service)
+    if request.called is None or cluster is None:
+        return False
+    if request.status_hidden:
+        return True
+    others = [each for each in service.patches if each not in request.accepted]
+    if cluster.shows_update_status and request.accepted:
+        own = request.accepted[0]
+        return any(
+            each.cluster is cluster
+            and each.call.time >= own.call.time
+            and set(each.targets) & set(own.targets)
+            for each in others
+        )
+    old = None if request.message_gone else request.message_before
+    if not cluster.shows_update_status and old is not None and cluster.failure_message == old:
+        return True
+    since = request.called - 200.0  # a scaling that was under way may end afterwards
+    times = [(each.call.time, each.cluster) for each in others] + service.scaled
+    return any(time > since and each is cluster for time, each in times)
+
+
+def _alike(request: Request, patched: Patched) -> bool:
+    """A cluster that shows neither images nor counts, for good or in this one description:
+    nodes that were skipped look just like nodes that had the software already."""
+    return not patched.cluster.shows_images or request.counts_hidden
+
+
+def _skipped(patched: Patched) -> bool:
+    return any(part.passed_over for part in patched.patch.parts)
+
+
+def _expect(holds: object, otherwise: str) -> None:
+    if not holds:
+        raise Lie(otherwise)
+
+
+def _success(
+    request: Request, service: Service, outcome: str, reason: str, data: dict[str, Any]
+) -> None:
+    called = bool(request.accepted)
+    patched = request.accepted[0] if called else None
+    rolled_back = {"Restored", "LeftAsIs"}
+    _expect(
+        request.rollback == (outcome in rolled_back)
+        or (request.rollback and outcome in _ALSO_BACK),
+        f"{outcome} in {'a' if request.rollback else 'no'} rollback",
+    )
+    match outcome:
+        case "Patched" | "Restored":
+            _expect(called or request.called_for, "it did not call for a patch")
+            _expect(
+                request.all_on_target
+                or (patched is not None and _alike(request, patched) and _skipped(patched)),
+                "in no look did all nodes run the declared software",
+            )
+        case "PatchedWithSkippedNodes":
+            _expect(called or request.called_for, "it did not call for a patch")
+            skipped = request.properties.get("OnSkippedNodes")
+            _expect(skipped == "warn" or request.rollback, "skipped nodes were to fail it")
+            if patched is not None:
+                _expect(
+                    request.some_off_target or _alike(request, patched),
+                    "in no look was a node off the declared software",
+                )
+                _expect(patched.patch.over, "the patch has not ended")
+        case "AlreadyCurrent":
+            _expect(patched is not None, "no call of this request was accepted")
+            assert patched is not None
+            scaled = any(
+                time > patched.call.time and cluster is patched.cluster
+                for time, cluster in service.scaled
+            )
+            _expect(not patched.call.nodes or scaled, "the call was to change something")
+            if not _alike(request, patched):
+                _expect(request.all_on_target, "in no look did all nodes run what is declared")
+        case "NothingToPatch":
+            _expect(not called, "a call was accepted")
+            cluster = service.known[request.properties["ClusterName"]]
+            _expect(_was_current(request, cluster), "a changed group was never shown as current")
+        case "Accepted":
+            _expect(called, "no call of this request was accepted")
+            waits = request.properties.get("WaitForCompletion") != "false"
+            _expect(not waits, "its end was to be waited for")
+        case "Adopted":
+            _expect(not called, "a call was accepted")
+            _expect(request.properties.get("OnCreate") == "adopt", "it was not to be adopted")
+        case "LeftAsIs":
+            if "Nothing was patched back" in reason:
+                _expect(not called, "a call was accepted")
+        case _:
+            raise Lie(f"an outcome that nobody knows: {outcome}")
+    if patched is not None and "..." not in data["PatchedInstanceGroups"]:
+        named = [name for name in data["PatchedInstanceGroups"].split(",") if name]
+        _expect(set(named) <= set(patched.targets), f"{named} are not the groups of the call")
+        nodes = sum(
+            len(patched.cluster.groups[name].nodes)
+            for name in named
+            if name in patched.cluster.groups
+        )
+        most = nodes + patched.call.nodes
+        _expect(int(data["PatchedNodeCount"]) <= most, f"there were only {most} nodes to patch")
+
+
+def _was_current(request: Request, cluster: Cluster) -> bool:
+    old = request.old_properties if means(request.old_properties, cluster) else None
+    names = changed(request.properties, old, cluster)
+    declared = wanted(request.properties, cluster)
+    pins = {name: declared[name].pinned for name in names}
+    return any(
+        all(pin is not None and truth.get(name) == pin for name, pin in pins.items())
+        for truth in request.seen
+    )
+
+
+class _Failure:
+    """The reasons of a FAILED answer, each with what must be so where it is given."""
+
+    def __init__(self, request: Request, service: Service, now: float, reason: str) -> None:
+        self._request = request
+        self._service = service
+        self._reason = reason
+        self._late = now >= request.deadline - _GRACE
+        name = request.properties.get("ClusterName")
+        self._cluster = service.known.get(name) if isinstance(name, str) else None
+
+    def judge(self) -> None:
+        starts: dict[str, Callable[[], object]] = {
+            "The timeout of": lambda: self._late,
+            "Nothing was patched until the timeout": lambda: self._late,
+            "Nothing was patched within ": lambda: self._late,
+            "Nothing was patched: the patch of": lambda: self._late,
+            "How the patch ended is not known: at the timeout": lambda: self._late,
+            "The patch of cluster": self._went_badly,
+            "While being patched,": lambda: self._request.cluster_seen_missing,
+            "HyperPod ended the update of": self._some_skipped,
+            "It is not known whether HyperPod took the call": lambda: (
+                self._request.disturbed or not self._request.accepted
+            ),
+            "Groups of cluster ": self._not_shown,
+            # An end before anything was written down: there must have been trouble.
+            "Nothing was patched: ": lambda: self._request.disturbed,
+        }
+        parts: dict[str, Callable[[], object]] = {
+            " cannot be used: ": lambda: self._image() in images.UNUSABLE,
+            " does not exist in ": lambda: self._request.cluster_seen_missing,
+            " has no instance group ": self._lacks_groups,
+            " cannot replace HyperPod's default image": self._slurm_on_default,
+            "which a release version cannot replace": self._on_custom,
+            "UpdateClusterSoftware said ValidationException": lambda: self._request.patch_refused,
+            "AccessDenied": lambda: self._request.disturbed,
+            "allowed is": lambda: self._request.properties.get("Timeout") == "soon",
+        }
+        for start, holds in starts.items():
+            if self._reason.startswith(start):
+                return _expect(holds(), f"it says {start!r}, which is not so")
+        for part, holds in parts.items():
+            if part in self._reason:
+                return _expect(holds(), f"it says {part!r}, which is not so")
+        raise Lie(f"a reason that nobody knows: {self._reason}")
+
+    def _went_badly(self) -> bool:
+        if not self._request.accepted:
+            return False
+        return self._request.accepted[0].went_badly()
+
+    def _not_shown(self) -> bool:
+        """Not to be said of a patch that changed every group, ended well and shows it."""
+        if not self._request.accepted:
+            return True
+        own = self._request.accepted[0]
+        well = own.patch.over and all(part.done and not part.went_back for part in own.patch.parts)
+        return not (well and self._request.all_on_target and own.cluster.shows_images)
+
+    def _some_skipped(self) -> bool:
+        accepted = self._request.accepted
+        alike = bool(accepted) and _alike(self._request, accepted[0])
+        return self._request.some_off_target or alike
+
+    def _image(self) -> Any:
+        return self._request.properties.get("ImageId")
+
+    def _lacks_groups(self) -> bool:
+        listed = self._request.properties.get("InstanceGroups") or []
+        assert self._cluster is not None
+        return any(entry["InstanceGroupName"] not in self._cluster.groups for entry in listed)
+
+    def _slurm_on_default(self) -> bool:
+        assert self._cluster is not None
+        return self._cluster.slurm and any(
+            truth[name].image == MANAGED
+            for truth in self._request.seen
+            for name in wanted(self._request.properties, self._cluster)
+        )
+
+    def _on_custom(self) -> bool:
+        assert self._cluster is not None
+        declared: dict[str, Wanted] = wanted(self._request.properties, self._cluster)
+        return any(truth[name].custom for truth in self._request.seen for name in declared)
+
+
+def same_resource(request: Request, stack: Stack, service: Service) -> str | None:
+    """Why the answer's physical id is wrong, or ``None``."""
+    answer = request.answer
+    assert answer is not None
+    given = answer["PhysicalResourceId"]
+    if not isinstance(given, str) or not 1 <= len(given.encode()) <= 1024:
+        return f"the physical id is {given!r}"
+    if request.type == "Delete":
+        return None if given == request.physical_id else f"a Delete renames it to {given!r}"
+    if request.type == "Create":
+        expected = request.properties.get("ClusterName")
+        return None if given == expected else f"the physical id is {given!r}, not the cluster"
+    before, after = service.known.get(str(request.physical_id)), _cluster(request, service)
+    if before is after or after is None or answer["Status"] == "FAILED":
+        return None if given == request.physical_id else "the id changed, the cluster did not"
+    if not service.exists(after):
+        return None  # what a cluster is that nobody can find cannot be told: the id may stay
+    return None if given != request.physical_id else "the cluster changed, the id did not"
+
+
+def _cluster(request: Request, service: Service) -> Cluster | None:
+    name = request.properties.get("ClusterName")
+    return service.known.get(name) if isinstance(name, str) else None
