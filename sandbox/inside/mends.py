@@ -7,9 +7,15 @@ Each of these replaces a function of MiniStack before it starts.
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
+import queue
 import re
+import sys
+import termios
+import time
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -112,3 +118,35 @@ def mend_schedules() -> None:
 
     events._parse_rate_seconds = parse_rate_seconds
     events._SCHEDULER_TICK_INTERVAL = min(1.0, seconds / 4)
+
+
+def mend_logs() -> None:
+    """Let no line of a function's log be lost on a busy machine.
+
+    MiniStack gives a thread that reads a function's lines 5 to 50 ms after the function's end.
+    """
+    worker = module("core.lambda_runtime").Worker
+
+    def drain(self: Any, **_waits: float) -> str:
+        lines: list[str] = []
+        quiet = time.monotonic()
+        while time.monotonic() < quiet + _QUIET:
+            if self._proc and _unread(self._proc.stderr):
+                quiet = time.monotonic()
+            with contextlib.suppress(queue.Empty):
+                lines.append(self._stderr_queue.get_nowait())
+                quiet = time.monotonic()
+                continue
+            time.sleep(0.002)
+        return "\n".join(lines)
+
+    worker._drain_stderr_bounded = drain
+
+
+_QUIET = 0.1
+"""Seconds without a line after which there will be none."""
+
+
+def _unread(pipe: Any) -> int:
+    """How many bytes lie in a pipe."""
+    return int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)), sys.byteorder)

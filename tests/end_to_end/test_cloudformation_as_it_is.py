@@ -89,7 +89,7 @@ def test_a_delete_follows_a_failed_create_and_succeeds(
 def test_a_delete_under_an_invented_id_ends_the_create_that_was_given_up(
     cloud: Cloud, stack: Stack, left: Callable[[], list[str]]
 ) -> None:
-    cloud.add(slurm("asinvent"))
+    cloud.add(slurm("asinvent"), speed=1)  # It goes on for minutes.
     create = stack.begin_create(software("asinvent"))
     assert stack.wake() == 1
     delete = stack.cancel_create()

@@ -12,6 +12,7 @@ from sandbox.images import CURRENT, FAILING, NEW, NEWER, PARAMETERS, PUBLIC
 from tests.end_to_end.declared import new_eks, workers
 from tests.end_to_end.stacks import (
     SOFTWARE,
+    SPEED,
     Cloud,
     Said,
     Stack,
@@ -114,11 +115,15 @@ def test_another_cluster_is_a_replacement_and_the_old_one_is_not_touched(cloud: 
 
 
 def test_a_busy_cluster_is_waited_for(cloud: Cloud) -> None:
-    cloud.add(slurm("busy"))
+    cloud.add(slurm("busy"), speed=1, settle_seconds=0)
     cloud.control.patch(
         ClusterName="busy", ImageId=NEWER.id, InstanceGroups=[{"InstanceGroupName": "login"}]
     )
-    stack = cloud.deploy(by_app("Busy", cluster="busy", groups="workers", image=NEW.id))
+    stack = cloud.begin(by_app("Busy", cluster="busy", groups="workers", image=NEW.id))
+    waiting = until(lambda: stack.stages("waiting") or None, "a look at the busy cluster")
+    assert waiting[0]["reason"].startswith("Waiting to begin: ")
+    cloud.control.set("busy", speed=SPEED)
+    stack.wait()
     assert stack.outputs["Outcome"] == "Patched"
     assert patched(cloud, "busy") == [(NEWER.id, ["login"]), (NEW.id, ["workers"])]
     assert images(cloud, "busy") == {

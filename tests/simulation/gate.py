@@ -17,6 +17,7 @@ T = TypeVar("T")
 
 TIME_LIMIT = 180.0
 """Seconds that Lambda lets one invocation take."""
+_HALF_A_RULE = ("after PutRule", "before PutTargets")
 _PAUSES = (0.2, 2.0, 20.0, 61.0, 90.0, 150.0, 185.0)
 DISTURBANCES = (
     "killed before a call",
@@ -166,6 +167,8 @@ class Gate:
 
     def _kill(self, invocation: Invocation, where: str) -> None:
         self._mark(invocation)
+        if invocation.request is not None and where.startswith(_HALF_A_RULE):
+            invocation.request.half_a_rule = True
         self.world.say(lambda: f"{invocation} killed {where}")
         raise Killed
 

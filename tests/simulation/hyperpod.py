@@ -130,7 +130,7 @@ class Service:
         if self._distorts:
             answer = self._distort(answer)
         self._gate.invocation.description = answer
-        if request is not None and request.called_for and "FailureMessage" not in answer:
+        if request is not None and request.called_for and cluster.failure_message is None:
             request.message_gone = True
         if request is not None:
             request.counts_hidden = cluster.shows_images and any(
@@ -210,7 +210,7 @@ class Service:
         ]
         image, newest = parameters.get("ImageId", MANAGED), self.core.releases[-1]
         request.called = self._world.now
-        request.message_before = (invocation.description or {}).get("FailureMessage")
+        request.message_before = cluster.failure_message
         request.called_for = {
             entry["InstanceGroupName"]: Software(image, None)
             if image != MANAGED

@@ -113,6 +113,8 @@ class Request:
     """Something disturbed one of its invocations."""
     failed_calls: set[str] = field(default_factory=set[str])
     """Operations that failed in one of its invocations."""
+    half_a_rule: bool = False
+    """An invocation of it was killed between making the rule and giving it a target."""
     given_up: bool = False
     """Lambda gave one of its looks up after three attempts."""
     patch_refused: bool = False

@@ -175,8 +175,15 @@ def _is_seen_active(cluster: Cluster, group: Group) -> bool:
         return group.update_status in UPDATE_RUNNING
     if group.scaling:
         return False
-    bare = all(each.update_status is None for each in cluster.groups)
-    return group.status in CHANGING_GROUP or (bare and cluster.status in CHANGING_CLUSTER)
+    if group.status in CHANGING_GROUP:
+        return True
+    return _shows_no_status(cluster) and cluster.status in CHANGING_CLUSTER
+
+
+def _shows_no_status(cluster: Cluster) -> bool:
+    """The older mode: what the cluster says of itself is all that tells of an update. Where
+    other groups show a status, one that shows none has never been patched."""
+    return all(group.update_status is None for group in cluster.groups)
 
 
 def _settle(look: Look, watched: list[Watched]) -> Finish | Wait:
@@ -217,7 +224,7 @@ def _by_nodes(look: Look, each: Watched) -> Stage:
         return Stage.UNCLEAR
     if not total:
         return Stage.UNCHANGED
-    if told_failure and each.group.update_status is None:
+    if told_failure and _shows_no_status(look.cluster):
         return Stage.FAILED
     seen = look.progress.saw_active(each.group.name)
     # Of a call that nobody answered younger nodes prove nothing: others add nodes, too.
