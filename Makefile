@@ -21,7 +21,12 @@ sandbox: ready ## keep a local AWS with a HyperPod cluster running, for a second
 	@.venv/bin/python -m sandbox up
 
 test: ready ## run the tests; make test ARGS="-k words -x" runs some of them
+ifdef ARGS
 	.venv/bin/python -m pytest $(ARGS)
+else # The lifecycles take both cores by themselves; all the rest shares them.
+	.venv/bin/python -m pytest tests/simulation
+	.venv/bin/python -m pytest -n 2 --dist loadfile --ignore tests/simulation
+endif
 
 soak: ready ## more randomized lifecycles; make soak N=200000 SEED=1
 	.venv/bin/python -m tests.simulation.soak $(N) $(if $(SEED),--seed $(SEED))
