@@ -180,6 +180,7 @@ class Conductor:
             case, decision, cluster = self._decide(case)
             if isinstance(decision, Finish):
                 return self._end(case, decision)
+            _say_waiting(case, decision, self._clock())
             self._remember(case, decision, cluster)
             return self._hand_over(case, decision, cluster)
         except Buried:
@@ -208,7 +209,6 @@ class Conductor:
             )
         if isinstance(decision, Finish) and case.rollback:
             decision = softened(decision)
-        _say_decision(case, decision, now)
         return case, decision, cluster
 
     def _step(self, case: Case, request: Request, cluster: Cluster, now: float) -> Finish | Wait:
@@ -326,6 +326,14 @@ class Conductor:
         return Reply(case.ticket, response, case.path, remembered=True, last=False)
 
     def _end(self, case: Case, end: Finish) -> Reply | None:
+        """The reply, where this invocation is the one that may give it. Only that one says so
+        in the log: a count of failures counts no end twice."""
+        reply = self._claim_end(case, end)
+        if reply is not None:
+            _say_finished(case, end, self._clock())
+        return reply
+
+    def _claim_end(self, case: Case, end: Finish) -> Reply | None:
         if case.wait_handle is None:
             ways: tuple[Way, ...] = (Way.ANSWER,)
         elif case.handed_over:
@@ -446,9 +454,9 @@ class Conductor:
         with suppress(Problem):
             case = self._with_rollback(case)
         why = sentence(f"Nothing was patched: {problem}")
-        _say(case.ticket, "begin", logging.ERROR, reason=why)
         end = left(why, None) if case.rollback else failed(why)
         if memory is None:
+            _say_finished(case, end, self._clock())
             return Reply(case.ticket, self._response(case, end), case.path, remembered=False)
         with suppress(Buried):
             return self._end(replace(case, memory=memory), end)
@@ -466,38 +474,47 @@ class Conductor:
         return call()
 
 
-def _say_decision(case: Case, decision: Finish | Wait, now: float) -> None:
-    """The one line of a look: what was decided, how far the patch is, what time is left."""
-    said: dict[str, Any] = {
+def _say_waiting(case: Case, wait: Wait, now: float) -> None:
+    """The one line of a look: what it waits for, how far the patch is, what time is left."""
+    progress = wait.progress
+    counts = {
+        "NodesDone": sum(each.done for each in progress),
+        "NodesTotal": sum(each.total for each in progress),
+    }
+    _say(
+        case.ticket,
+        "waiting",
+        **_looked(case, wait.reason, now),
+        seconds_left=round(case.ends - now),
+        groups={each.group: f"{each.done}/{each.total}" for each in progress},
+        batch=case.batch,
+        **(measured(case.cluster, now, **counts) if progress else {}),
+    )
+
+
+def _say_finished(case: Case, end: Finish, now: float) -> None:
+    """The one line of an end: what came of the request."""
+    counts = {"Failures": int(not end.succeeded)}
+    if end.patched_groups:
+        counts |= {"NodesDone": end.patched_nodes, "NodesTotal": end.patched_nodes}
+    _say(
+        case.ticket,
+        "finished",
+        outcome=end.outcome.value if end.outcome is not None else "Failed",
+        **_looked(case, end.reason, now),
+        **measured(case.cluster, now, **counts),
+    )
+
+
+def _looked(case: Case, reason: str, now: float) -> dict[str, Any]:
+    return {
         "request": case.ticket.request_id,
         "cluster": case.cluster,
         "rollback": case.rollback,
         "called": case.call is not None,
         "seconds_since_request": round(now - case.ticket.issued),
-        "reason": decision.reason,
+        "reason": reason,
     }
-    if isinstance(decision, Wait):
-        progress = decision.progress
-        said |= {
-            "seconds_left": round(case.ends - now),
-            "groups": {each.group: f"{each.done}/{each.total}" for each in progress},
-            "batch": case.batch,
-        }
-        if progress:
-            said |= measured(
-                case.cluster,
-                now,
-                NodesDone=sum(each.done for each in progress),
-                NodesTotal=sum(each.total for each in progress),
-            )
-        _say(case.ticket, "waiting", **said)
-        return
-    outcome = decision.outcome.value if decision.outcome is not None else "Failed"
-    counts = {"Failures": int(not decision.succeeded)}
-    if decision.patched_groups:
-        counts |= {"NodesDone": decision.patched_nodes, "NodesTotal": decision.patched_nodes}
-    said |= measured(case.cluster, now, **counts)
-    _say(case.ticket, "finished", outcome=outcome, **said)
 
 
 def _say(ticket: Ticket, stage: str, level: int = logging.INFO, **said: Any) -> None:

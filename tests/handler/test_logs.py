@@ -65,3 +65,18 @@ def test_a_failure_is_counted(caplog: pytest.LogCaptureFixture) -> None:
     parts.hyperpod.seen = None
     parts.begin(event())
     assert lines(caplog)[-1]["Failures"] == 1
+
+
+def test_an_end_that_another_invocation_answers_is_not_counted_twice(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = Parts()
+    parts.begin(event())
+    parts.hyperpod.seen = None
+    caplog.clear()
+    with monkeypatch.context() as another:
+        another.setattr(type(parts.store), "claim_answer", lambda *_: False)
+        assert parts.look() is None
+    assert not lines(caplog)
+    assert parts.look() is not None
+    assert [line["Failures"] for line in lines(caplog)] == [1]

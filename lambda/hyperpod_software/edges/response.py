@@ -13,8 +13,11 @@ ATTEMPTS = 5
 
 
 def put_answer(url: str, body: bytes, sleep: Callable[[float], None]) -> bool:
-    """PUT the answer; ``True`` once CloudFormation has it. Server errors and broken connections are tried again with growing
-    pauses. The URL is a credential: nothing logged here, errors included, holds it."""
+    """PUT the answer; ``True`` once CloudFormation has it.
+
+    Server errors and broken connections are tried again with growing pauses. The URL is a
+    credential: nothing logged here, errors included, holds it.
+    """
     http = urllib3.PoolManager(retries=False, timeout=urllib3.Timeout(connect=5, read=10))
     for attempt in range(1, ATTEMPTS + 1):
         try:
