@@ -91,13 +91,21 @@ class Case:
         return None if size is None else f"{size['Value']} {size['Type']}"
 
     @property
+    def patch_runs(self) -> bool:
+        """It is known, or was once, that HyperPod took the call."""
+        call = self.call
+        return call is not None and (
+            call.accepted or self.handed_over or bool(self.progress.active)
+        )
+
+    @property
     def ends(self) -> float:
         """When this request stops waiting for what it waits for now (epoch seconds)."""
         try:
             request = self.request()
         except BadProperty:
             return self.ticket.issued + SERVICE_TIMEOUT - ANSWER_MARGIN
-        return request.begin_by if self.call is None else request.deadline
+        return request.deadline if self.patch_runs else request.begin_by
 
     @property
     def expires(self) -> float:

@@ -221,7 +221,7 @@ class Conductor:
     def _watch(
         self, case: Case, call: Call, request: Request, cluster: Cluster, now: float
     ) -> Finish | Wait:
-        look = Look(request, call, case.progress, cluster, now)
+        look = Look(request, call, case.progress, cluster, now, case.ends)
         decision = judge(look, None)
         if isinstance(decision, CountNodes):
             software = {
@@ -314,10 +314,13 @@ class Conductor:
             self._store.keep_progress(case.path, seen)
 
     def _hand_over(self, case: Case, wait: Wait, cluster: Cluster | None) -> Reply | None:
-        """Where a wait condition waits for the end, answer the resource once the patch runs."""
-        if case.call is None or case.handed_over or case.wait_handle is None:
+        """Where a wait condition waits for the end, answer the resource once the patch runs.
+
+        Whether it is a replacement is decided with this answer, so the cluster must be seen.
+        """
+        if case.call is None or case.handed_over or case.wait_handle is None or cluster is None:
             return None
-        if not (case.call.accepted or wait.active or case.progress.active):
+        if not (case.patch_runs or wait.active):
             return None
         end = Finish(
             Outcome.PATCHING, f"{wait.reason} A wait condition waits for the end.", cluster
@@ -339,8 +342,7 @@ class Conductor:
         elif case.handed_over:
             ways = (Way.SIGNAL,)
         else:
-            # Another invocation may be handing over right now: the signal tells in any case,
-            # and comes first, for after the answer nobody would look again.
+            # Another invocation may be handing over right now: the signal tells in any case.
             ways = (Way.SIGNAL, Way.ANSWER)
         response = self._response(case, end)
         if self._store.recall(case.path) is None:

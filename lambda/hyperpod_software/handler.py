@@ -39,14 +39,16 @@ def build(
     )
 
     def deliver(reply: Reply, event: Event, context: Any) -> None:
-        for way in reply.ways:
+        arrived = True
+        for way in reply.ways:  # each is tried: one that is out of reach keeps no other back
             url, message = reply.ticket.response_url, reply.response
             if way is Way.SIGNAL:
                 url, message = str(reply.wait_handle), signal(message)
-            if not put(url, body(message), sleep):
-                conductor.undelivered(reply, event, _surroundings(context))
-                return
-        conductor.delivered(reply)
+            arrived &= put(url, body(message), sleep)
+        if arrived:
+            conductor.delivered(reply)
+        else:
+            conductor.undelivered(reply, event, _surroundings(context))
 
     helper = SoftwareResource(deliver)
 

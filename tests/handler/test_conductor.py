@@ -386,6 +386,37 @@ def test_beyond_the_hour_a_patch_has_to_begin_within_the_hour() -> None:
     assert reply.response["Reason"].startswith("Nothing was patched within 3420 seconds")
 
 
+def test_beyond_the_hour_a_call_that_shows_no_sign_of_itself_fails_within_the_hour() -> None:
+    """CloudFormation would give the resource up, and say nothing of what happened."""
+    parts = Parts()
+    parts.hyperpod.result = CallResult.UNKNOWN
+    assert parts.begin(long()) is None
+    parts.hyperpod.seen = cluster(group(update_status="AStatusNobodyKnows"))
+    parts.now += 3000
+    assert parts.look() is None
+    parts.now += 421
+    reply = parts.look()
+    assert reply is not None
+    assert reply.ways == (Way.SIGNAL, Way.ANSWER)
+    assert "The timeout of 3420 seconds passed" in reply.response["Reason"]
+
+
+def test_beyond_the_hour_nothing_is_handed_over_while_the_cluster_is_out_of_sight() -> None:
+    """Whether it is a replacement could not be told."""
+    parts = Parts()
+    parts.begin(long())
+    seen, parts.hyperpod.seen = parts.hyperpod.seen, None
+    parts.conductor._sagemaker.describe = throttled  # type: ignore[method-assign]
+    assert parts.look() is None
+    del parts.conductor._sagemaker.describe
+    parts.hyperpod.seen = seen
+    assert parts.look() is not None
+
+
+def throttled(name: str) -> Any:
+    raise Problem("DescribeCluster", Problem.Kind.PASSING, "ThrottlingException", "Rate exceeded")
+
+
 def test_a_handle_that_was_used_before_is_not_signalled_again() -> None:
     parts = Parts(cluster(group(image_id=NEW)))
     parts.stack.newest = ResourceEvent("UPDATE_IN_PROGRESS", NOW)

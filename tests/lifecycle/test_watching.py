@@ -35,7 +35,8 @@ def look(
     sofar: Progress | None = None,
     now: float = NOW,
 ) -> Look:
-    return Look(asked or request(), made or call(), sofar or progress(), seen, now)
+    asked = asked or request()
+    return Look(asked, made or call(), sofar or progress(), seen, now, asked.deadline)
 
 
 def end(decision: object, outcome: Outcome | None) -> Finish:

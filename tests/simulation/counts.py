@@ -21,6 +21,7 @@ class Counts:
     histories: int = 0
     requests: int = 0
     expired: int = 0
+    waits: int = 0
     invocations: int = 0
     patches: int = 0
     seconds: float = 0.0
@@ -33,6 +34,7 @@ class Counts:
         self.histories += 1
         self.requests += result.requests
         self.expired += result.expired
+        self.waits += result.waits
         self.invocations += result.invocations
         self.patches += result.patches
         self.faults.update(
@@ -46,6 +48,7 @@ class Counts:
         self.histories += other.histories
         self.requests += other.requests
         self.expired += other.expired
+        self.waits += other.waits
         self.invocations += other.invocations
         self.patches += other.patches
         self.faults.update(other.faults)
@@ -58,7 +61,7 @@ class Counts:
             f"{sum(self.faults.values()):,} faults injected:",
         ]
         lines[0] += (
-            f"{self.invocations:,} invocations, {self.patches:,} accepted patches; {self.expired:,} "
+            f"{self.waits:,} wait conditions, {self.invocations:,} invocations, {self.patches:,} accepted patches; {self.expired:,} "
             "requests expired because no delivery of theirs could go through"
         )
         lines += [f"{self.faults[kind]:>9,}  {kind}" for kind in KINDS]

@@ -35,6 +35,8 @@ from tests.simulation.story import Step, Story, tell
 from tests.simulation.world import BEGIN, World
 
 PREFIX = "HyperPodSoftware-0a1b2c3d"
+ENDLESS = 100 * 3600.0
+"""Seconds after which no history goes on: six steps with up to twelve hours each fit in."""
 _ERRORS = (
     ("ThrottlingException", 400),
     ("ServiceUnavailable", 503),
@@ -52,6 +54,8 @@ class Result:
     checks: Counter[str]
     requests: int
     expired: int
+    waits: int
+    """Wait conditions that began."""
     invocations: int
     patches: int
     diary: tuple[str, ...] = ()
@@ -82,7 +86,7 @@ class History:
         self.formation = CloudFormation(
             gate,
             sent=self._sent,
-            settled=lambda request: self.invariants.settled(request),  # noqa: PLW0108 - made later
+            settled=lambda request, told: self.invariants.settled(request, told),  # noqa: PLW0108
             path_of=lambda stack_id, logical_id, request_id: _path(
                 memory, stack_id, logical_id, request_id
             ),
@@ -121,7 +125,7 @@ class History:
         with _staged(self):
             self._others()
             world.follow(self._course())
-            world.at(BEGIN + 12 * 3600.0, self.invariants.never_ends)
+            world.at(BEGIN + ENDLESS, self.invariants.never_ends)
             world.run()
             if world.broken is None:
                 self.invariants.at_rest()
@@ -135,6 +139,10 @@ class History:
             requests=len(self.formation.requests),
             expired=sum(
                 request.answer is None and request.phase.value == "expired"
+                for request in self.formation.requests
+            ),
+            waits=sum(
+                request.condition is not None and request.condition.phase is not None
                 for request in self.formation.requests
             ),
             invocations=self.functions.invocations,
@@ -238,6 +246,9 @@ class History:
         self.bucket.requests[request.url] = request
         self.by_path[request.path] = request
         self.bridge.secrets.append(request.secret)
+        if request.condition is not None:
+            self.bucket.requests[request.condition.url] = request
+            self.bridge.secrets.append(request.condition.url)
         strikes, invoke = self.chance.strikes, self.functions.invoke
         event = request.event()
         late = strikes("request delivered late")

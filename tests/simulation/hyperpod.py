@@ -151,8 +151,8 @@ class Service:
         shown.append((now, answer, truth))
         calls = [each.call.time for each in self.patches if each.cluster.arn == arn]
         seen = calls[-1] + self.core.faults.settle_seconds if calls else 0.0
-        oldest = min(now, max(now - STALE, seen + 0.001))
-        while shown[0][0] < oldest:
+        oldest = max(now - STALE, seen + 0.001)
+        while shown[0][0] < oldest and len(shown) > 1:
             shown.pop(0)
         size = self._world.chance.strikes("stale description")
         if size is None or len(shown) == 1:

@@ -25,8 +25,8 @@ from hyperpod_software.edges.polling import Polling
 from hyperpod_software.edges.sagemaker import CallResult, SageMaker
 from hyperpod_software.edges.stack import Stack
 from hyperpod_software.rules import answering, starting, undoing, watching
-from hyperpod_software.words.decision import Finish, Wait, failed
-from hyperpod_software.words.reply import Reply
+from hyperpod_software.words.decision import Finish, Outcome, Wait, failed
+from hyperpod_software.words.reply import Reply, Way
 from hyperpod_software.words.request import Request
 
 Break = Callable[[pytest.MonkeyPatch], None]
@@ -303,6 +303,48 @@ def _busy_is_a_failure(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(SageMaker, "update", refused)
 
 
+def _nothing_is_handed_over(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Conductor, "_hand_over", lambda *_: None)
+
+
+def _the_hand_over_comes_before_the_call(patch: pytest.MonkeyPatch) -> None:
+    def early(self: Conductor, case: Case, wait: Wait, cluster: Any) -> Reply | None:
+        if case.wait_handle is None or case.memory is None or case.handed_over:
+            return None
+        end = Finish(Outcome.PATCHING, wait.reason, cluster)
+        response = self._response(case, end)
+        return Reply(case.ticket, response, case.path, remembered=True, last=False)
+
+    patch.setattr(Conductor, "_hand_over", early)
+
+
+def _the_end_is_not_signalled(patch: pytest.MonkeyPatch) -> None:
+    made = Conductor._reply
+
+    def bare(self: Conductor, case: Case, response: Any, **how: Any) -> Reply:
+        return made(self, case, response, **{**how, "ways": (Way.ANSWER,)})
+
+    patch.setattr(Conductor, "_reply", bare)
+
+
+def _a_used_handle_is_signalled(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Request, "wait_handle", property(lambda self: self.declared.wait_handle))
+
+
+def _a_signal_lacks_an_attribute(patch: pytest.MonkeyPatch) -> None:
+    made = answering.signal
+
+    def signal(response: dict[str, Any]) -> dict[str, Any]:
+        said = made(response)
+        return {**said, "Data": f"||{said['Data'].split('|', 2)[2]}"}
+
+    patch.setattr("hyperpod_software.handler.signal", signal)
+
+
+def _the_long_timeout_is_cut_to_the_hour(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Request, "deadline", property(lambda self: self.begin_by))
+
+
 _TRUE = "every answer is true"
 _CALLED_FOR = "no node is patched that no declaration calls for"
 _ONE_CALL = "one declared change, at most one accepted patch call"
@@ -344,6 +386,12 @@ MUTATIONS = (
     Mutation("the event is logged", _the_event_is_logged, "no ResponseURL reaches a log"),
     Mutation("parameters are too big", _parameters_are_too_big, "a parameter holds at most 4 KB"),
     Mutation("rule names are too long", _rule_names_are_too_long, "a rule's name has at most 64 characters"),
+    Mutation("nothing is handed over", _nothing_is_handed_over, "every request is answered by its deadline"),
+    Mutation("the hand-over comes before the call", _the_hand_over_comes_before_the_call, _TRUE),
+    Mutation("the end is not signalled", _the_end_is_not_signalled, _HANGING),
+    Mutation("a used handle is signalled", _a_used_handle_is_signalled, _TRUE),
+    Mutation("a signal lacks an attribute", _a_signal_lacks_an_attribute, "every attribute has a value"),
+    Mutation("the long timeout is cut to the hour", _the_long_timeout_is_cut_to_the_hour, _TRUE),
     Mutation("the adapter raises", _crhelper_keeps_its_timer, "an invocation that nothing disturbs comes to its end"),
     Mutation("a defect in the rules", _a_defect_in_the_rules, "the handler meets no defect of its own"),
 )  # fmt: skip

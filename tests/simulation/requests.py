@@ -47,6 +47,26 @@ class Patched:
 
 
 @dataclass(eq=False)
+class Condition:
+    """A wait condition and its handle: what CloudFormation waits for once the resource has
+    answered. A signal that came before that counts, too."""
+
+    url: str
+    timeout: int
+    phase: Phase | None = None
+    """``None``: it has not begun."""
+    signal: dict[str, Any] | None = None
+
+    @property
+    def waiting(self) -> bool:
+        return self.phase is Phase.WAITING
+
+    @property
+    def succeeded(self) -> bool:
+        return self.phase is Phase.ANSWERED and (self.signal or {}).get("Status") == "SUCCESS"
+
+
+@dataclass(eq=False)
 class Request:
     """A request on its way."""
 
@@ -66,6 +86,8 @@ class Request:
     """The part of the URL that nobody else must see."""
     path: str
     """Where the handler keeps what it remembers of it."""
+    condition: Condition | None = None
+    """What waits for the end of its patch; ``None``: its answer is the end."""
     phase: Phase = Phase.WAITING
     answer: dict[str, Any] | None = None
     ended: float | None = None
@@ -125,15 +147,26 @@ class Request:
         return self.phase is Phase.WAITING
 
     @property
+    def pending(self) -> bool:
+        """CloudFormation waits for its answer, or for the signal that is to follow."""
+        return self.waiting or (self.condition is not None and self.condition.waiting)
+
+    @property
     def declared_timeout(self) -> int:
         try:
-            return min(3420, max(60, int(self.properties.get("Timeout", 3420))))
+            return max(60, int(self.properties.get("Timeout", 3420)))
         except (TypeError, ValueError):
             return 3420
 
     @property
+    def answer_by(self) -> float:
+        return self.issued + min(3420, self.declared_timeout)
+
+    @property
     def deadline(self) -> float:
-        return self.issued + self.declared_timeout
+        if self.condition is None or self.condition.phase is None:
+            return self.answer_by
+        return self.issued + min(43_020, self.declared_timeout)
 
     @property
     def expires(self) -> float:

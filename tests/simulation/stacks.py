@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 from tests.simulation.gate import Gate
-from tests.simulation.requests import Phase, Properties, Request
+from tests.simulation.requests import Condition, Phase, Properties, Request
 from tests.simulation.world import Wait, World
 
 Course = Generator[float | Wait]
@@ -22,6 +22,9 @@ Template = dict[str, Properties]
 SECRET = "5ec7e75ec7e7"
 """Every secret part of every URL begins with it, so that it is found wherever it leaks."""
 ANSWER_LIMIT = 4096
+HOUR = 3420
+"""The longest timeout in seconds that needs no wait condition."""
+_ATTRIBUTES = ("ClusterArn", "Outcome", "PatchedInstanceGroups", "PatchedNodeCount")
 _PAGE = 5
 
 
@@ -80,7 +83,7 @@ class CloudFormation:
         gate: Gate,
         *,
         sent: Callable[[Request], None],
-        settled: Callable[[Request], None],
+        settled: Callable[[Request, dict[str, Any]], None],
         path_of: Callable[[str, str, str], str],
     ) -> None:
         self._gate = gate
@@ -151,7 +154,7 @@ class CloudFormation:
         yield from self._await(stack, requests, trouble)
         if (
             requests
-            and all(_succeeded(request) for request in requests)
+            and all(_went_well(request) for request in requests)
             and not (trouble.afterwards or trouble.first)
         ):
             for request in requests:
@@ -174,7 +177,7 @@ class CloudFormation:
         if not trouble.first:
             requests = self._ask_for_changes(stack, template)
         yield from self._await(stack, requests, trouble)
-        if all(_succeeded(request) for request in requests) and not (
+        if all(_went_well(request) for request in requests) and not (
             trouble.afterwards or trouble.first
         ):
             yield from self._clean_up(stack, template, requests)
@@ -210,7 +213,7 @@ class CloudFormation:
             if resource is None:
                 self._note(stack, logical_id, "CREATE_IN_PROGRESS")
                 requests.append(self._send(stack, "Create", logical_id, properties))
-            elif resource.properties != properties:
+            elif _declared(resource.properties) != properties:
                 self._note(stack, logical_id, "UPDATE_IN_PROGRESS")
                 requests.append(
                     self._send(stack, "Update", logical_id, properties, resource=resource)
@@ -218,23 +221,22 @@ class CloudFormation:
         return requests
 
     def _await(self, stack: Stack, requests: list[Request], trouble: Trouble) -> Course:
-        """Until all are answered, or one failed, or something else ends the operation."""
+        """Until all are answered and what they do is over, or one failed, or something else
+        ends the operation."""
         over = Wait()
         if trouble.meanwhile is not None and requests:
             self._world.after(trouble.meanwhile, over.end)
             self._world.after(trouble.meanwhile, self._wake)
         while True:
-            waiting = [request for request in requests if request.waiting]
-            failed = any(not request.waiting and not _succeeded(request) for request in requests)
+            pending = [request for request in requests if request.pending]
+            failed = any(not request.pending and not _went_well(request) for request in requests)
             deleting = all(request.type == "Delete" for request in requests)
-            if waiting and (over.over or (failed and not deleting)):
-                self._world.say("CloudFormation cancels what is under way")
-                for request in waiting:
-                    self._end(request, Phase.CANCELLED)
+            if not pending:
                 return
-            if not waiting:
-                if over.over:
-                    return
+            if over.over or (failed and not deleting):
+                self._world.say("CloudFormation cancels what is under way")
+                for request in pending:
+                    self._cancel(request)
                 return
             self._news = Wait()
             yield self._news
@@ -371,6 +373,10 @@ class CloudFormation:
         skew = self._world.chance.strikes("clocks apart")
         issued = float(int(now + (0.0 if skew is None else 4.0 * skew - 2.0)))
         secret = f"{SECRET}{self._ids.getrandbits(208):052x}"
+        condition = None
+        if "WaitConditionHandle" not in properties and _needs_condition(properties, kind):
+            condition = self._condition(stack, properties)
+            properties = {**properties, "WaitConditionHandle": condition.url}
         request = Request(
             id=request_id,
             type=kind,
@@ -385,6 +391,7 @@ class CloudFormation:
             url=self._url(stack, logical_id, request_id, issued, secret),
             secret=secret,
             path=self._path_of(stack.id, logical_id, request_id),
+            condition=condition,
         )
         self.requests.append(request)
         self._world.say(lambda: f"CloudFormation sends {request}{' (rollback)' * rollback}: "
@@ -406,17 +413,80 @@ class CloudFormation:
             f"{token}&X-Amz-Signature={secret}"
         )
 
+    def _condition(self, stack: Stack, properties: Properties) -> Condition:
+        """The wait condition of a new declaration. Each has a handle of its own."""
+        secret = f"{SECRET}{self._ids.getrandbits(208):052x}"
+        return Condition(
+            "https://cloudformation-waitcondition-useast1.s3.amazonaws.com/"
+            f"{quote(stack.id, safe='')}/Handle?AWSAccessKeyId={SECRET}AKIA&Signature={secret}",
+            min(43_200, int(properties["Timeout"]) + 180),
+        )
+
     # How requests end
 
-    def take(self, request: Request, body: bytes) -> None:
-        """An answer lies in the bucket. The first one counts, while it is waited for."""
+    def take(self, request: Request, url: str, body: bytes) -> None:
+        """An answer or a signal lies in the bucket. The first one counts, while it is waited
+        for; a signal counts before that, too."""
+        try:
+            given: dict[str, Any] = json.loads(body)
+        except ValueError:
+            given = {}
+        if url == request.url:
+            self._take_answer(request, given, body)
+        elif request.condition is not None:
+            self._take_signal(request, request.condition, given, body)
+
+    def _take_signal(
+        self, request: Request, condition: Condition, signal: dict[str, Any], body: bytes
+    ) -> None:
+        if condition.signal is not None or condition.phase in (Phase.EXPIRED, Phase.CANCELLED):
+            self._world.say(f"a signal of {request} that nobody waits for")
+            return
+        told = signal.get("Data")
+        self._world.check(
+            "every answer is valid and has at most 4096 bytes",
+            len(body) <= ANSWER_LIMIT
+            and signal.get("Status") in ("SUCCESS", "FAILURE")
+            and isinstance(signal.get("UniqueId"), str)
+            and signal.get("Reason")
+            and isinstance(told, str)
+            and told.count("|") == len(_ATTRIBUTES) + 1,
+            lambda: f"signal of {request}: {len(body)} bytes: {body[:300]!r}",
+        )
+        self._world.say(lambda: f"{request} signalled: {signal}")
+        condition.signal = signal
+        if condition.waiting:
+            self._end_condition(request, condition, Phase.ANSWERED)
+
+    def _begin_condition(self, request: Request, condition: Condition) -> None:
+        condition.phase = Phase.WAITING
+        self._world.say(f"CloudFormation waits for the signal of {request}")
+        if condition.signal is not None:
+            self._end_condition(request, condition, Phase.ANSWERED)
+            return
+        self._world.after(condition.timeout, lambda: self._expire_condition(request, condition))
+
+    def _expire_condition(self, request: Request, condition: Condition) -> None:
+        if condition.waiting:
+            self._end_condition(request, condition, Phase.EXPIRED)
+
+    def _end_condition(self, request: Request, condition: Condition, phase: Phase) -> None:
+        condition.phase = phase
+        self._world.say(f"the wait for {request} is over: {phase.value}")
+        if phase is Phase.ANSWERED:
+            self._settled(request, _told(condition))
+        self._world.after(0.0, self._wake)
+
+    def _cancel(self, request: Request) -> None:
+        if request.waiting:
+            self._end(request, Phase.CANCELLED)
+        elif request.condition is not None:
+            self._end_condition(request, request.condition, Phase.CANCELLED)
+
+    def _take_answer(self, request: Request, answer: dict[str, Any], body: bytes) -> None:
         if not request.waiting:
             self._world.say(f"an answer to {request} that nobody waits for")
             return
-        try:
-            answer: dict[str, Any] = json.loads(body)
-        except ValueError:
-            answer = {}
         valid = (
             len(body) <= ANSWER_LIMIT
             and answer.get("Status") in ("SUCCESS", "FAILED")
@@ -448,7 +518,10 @@ class CloudFormation:
         stack = self.stacks[request.stack_id]
         how = "COMPLETE" if _succeeded(request) else "FAILED"
         request.end_shown = self._note(stack, request.logical_id, f"{verb}_{how}")
-        self._settled(request)
+        if request.answer is not None:
+            self._settled(request, request.answer)
+        if request.condition is not None and _succeeded(request):
+            self._begin_condition(request, request.condition)
         self._world.after(0.0, self._wake)
 
     def _note(self, stack: Stack, logical_id: str, status: str) -> float:
@@ -471,6 +544,34 @@ def _succeeded(request: Request) -> bool:
     return request.answer is not None and request.answer["Status"] == "SUCCESS"
 
 
+def _went_well(request: Request) -> bool:
+    condition = request.condition
+    return _succeeded(request) and (condition is None or condition.succeeded)
+
+
+def _needs_condition(properties: Properties, kind: str) -> bool:
+    timeout = str(properties.get("Timeout"))
+    waits = properties.get("WaitForCompletion") != "false"
+    return kind != "Delete" and waits and timeout.isdecimal() and int(timeout) > HOUR
+
+
+def _declared(properties: Properties) -> Properties:
+    """What the user wrote: the handle's URL is CloudFormation's."""
+    return {name: value for name, value in properties.items() if name != "WaitConditionHandle"}
+
+
+def _told(condition: Condition) -> dict[str, Any]:
+    """What a signal says, in the form of an answer."""
+    assert condition.signal is not None
+    values = str(condition.signal.get("Data", "")).split("|")[1:-1]
+    failed = condition.signal["Status"] == "FAILURE"
+    return {
+        "Status": "FAILED" if failed else "SUCCESS",
+        "Reason": condition.signal["Reason"],
+        "Data": dict(zip(_ATTRIBUTES, values, strict=False)),
+    }
+
+
 def _said(answer: dict[str, Any]) -> str:
     outcome = answer.get("Data", {}).get("Outcome")
     return f"{answer['Status']} {outcome}: {answer['Reason']} [{answer['PhysicalResourceId']}]"
@@ -478,5 +579,7 @@ def _said(answer: dict[str, Any]) -> str:
 
 def _brief(properties: Properties) -> str:
     return ", ".join(
-        f"{name}={value}" for name, value in properties.items() if not name.startswith("Service")
+        f"{name}={value}"
+        for name, value in properties.items()
+        if not name.startswith(("Service", "WaitConditionHandle"))
     )

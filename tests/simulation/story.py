@@ -18,6 +18,7 @@ from tests.simulation.world import BEGIN
 
 _LAST_WORDS = (None, "Succeeded", "Succeeded", "Failed", "RollbackComplete")
 _TIMEOUTS = (60, 300, 300, 600, 900, 1800, 3420)
+_LONG_TIMEOUTS = (3421, 7200, 7200, 20_000, 43_020)
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class _Teller:
     def __init__(self, chance: Chance) -> None:
         self._chance = chance
         self._draw: Random = chance.stream("story")
+        self._timeouts = _LONG_TIMEOUTS if self._draw.random() < 0.3 else _TIMEOUTS
         self._shares: dict[str, list[str]] = {}
         """Where two resources share a cluster, the groups of each."""
 
@@ -121,7 +123,7 @@ class _Teller:
     def _faults(self) -> Faults:
         draw, strikes = self._draw, self._chance.strikes
         changes: dict[str, Any] = {
-            "node_seconds": draw.choice((15.0, 60.0, 120.0, 300.0)),
+            "node_seconds": draw.choice((15.0, 60.0, 120.0, 300.0, *self._slow())),
             "settle_seconds": draw.choice((0.0, 5.0, 10.0, 30.0, 100.0)),
             "pending_seconds": draw.choice((0.0, 5.0, 10.0, 60.0)),
             "failure_seconds": draw.choice((60.0, 300.0, 1080.0)),
@@ -147,6 +149,9 @@ class _Teller:
             changes["repatch_current"] = True
         return Faults().changed(changes)
 
+    def _slow(self) -> tuple[float, ...]:
+        return (900.0, 2400.0) if self._timeouts is _LONG_TIMEOUTS else ()
+
     # What is declared
 
     def _first(self, clusters: list[Cluster], count: int) -> Template:
@@ -162,13 +167,13 @@ class _Teller:
 
     def _properties(self, cluster: Cluster, names: list[str] | None) -> Properties:
         draw = self._draw
-        timeout = draw.choice(_TIMEOUTS)
         properties: Properties = {
             "ServiceToken": FUNCTION_ARN,
-            "ServiceTimeout": str(min(3600, timeout + 180)),
             "ClusterName": cluster.name if draw.random() < 0.7 else cluster.arn,
-            "Timeout": str(timeout),
         }
+        if draw.random() < 0.06:
+            properties["WaitForCompletion"] = "false"
+        properties |= self._timeout(properties)
         if names is None and draw.random() < 0.6:
             names = [name for name in cluster.groups if draw.random() < 0.7] or None
         self._software(properties, cluster, names)
@@ -180,8 +185,6 @@ class _Teller:
             properties["OnRollback"] = "leave"
         if draw.random() < 0.4:
             properties["OnSkippedNodes"] = "warn"
-        if draw.random() < 0.06:
-            properties["WaitForCompletion"] = "false"
         return self._spoiled(properties, cluster)
 
     def _software(self, properties: Properties, cluster: Cluster, names: list[str] | None) -> None:
@@ -282,9 +285,15 @@ class _Teller:
         elif what == "name":
             properties["ClusterName"] = cluster.arn if name == cluster.name else cluster.name
         elif what == "timeout":
-            timeout = draw.choice(_TIMEOUTS)
-            properties["Timeout"] = str(timeout)
-            properties["ServiceTimeout"] = str(min(3600, timeout + 180))
+            properties |= self._timeout(properties)
+
+    def _timeout(self, properties: Properties) -> Properties:
+        # Where patches take long, a short timeout is declared now and then, too. And what is
+        # not waited for needs no long one: the library refuses it.
+        waits = "WaitForCompletion" not in properties
+        timeouts = self._timeouts if waits and self._draw.random() < 0.9 else _TIMEOUTS
+        timeout = self._draw.choice(timeouts)
+        return {"Timeout": str(timeout), "ServiceTimeout": str(min(3600, timeout + 180))}
 
     # What goes wrong beside it
 

@@ -22,10 +22,8 @@ class Lie(Exception):
     """What an answer says is not so."""
 
 
-def judge(request: Request, service: Service, now: float) -> None:
-    """Raises `Lie` where the request's answer is not true."""
-    answer = request.answer
-    assert answer is not None
+def judge(request: Request, answer: dict[str, Any], service: Service, now: float) -> None:
+    """Raises `Lie` where what is told of the request is not true."""
     outcome, reason = str(answer["Data"]["Outcome"]), str(answer["Reason"])
     failed = answer["Status"] == "FAILED"
     _expect(failed == (outcome == "Failed"), "status and outcome differ")
@@ -86,6 +84,13 @@ def _skipped(patched: Patched) -> bool:
     return any(part.passed_over for part in patched.patch.parts)
 
 
+def _scaled(patched: Patched, service: Service) -> bool:
+    """Somebody scaled the cluster during or after the patch: nodes came up while it ran."""
+    return any(
+        time > patched.call.time and cluster is patched.cluster for time, cluster in service.scaled
+    )
+
+
 def _expect(holds: object, otherwise: str) -> None:
     if not holds:
         raise Lie(otherwise)
@@ -107,7 +112,11 @@ def _success(
             _expect(called or request.called_for, "it did not call for a patch")
             _expect(
                 request.all_on_target
-                or (patched is not None and _alike(request, patched) and _skipped(patched)),
+                or (
+                    patched is not None
+                    and _alike(request, patched)
+                    and (_skipped(patched) or _scaled(patched, service))
+                ),
                 "in no look did all nodes run the declared software",
             )
         case "PatchedWithSkippedNodes":
@@ -121,19 +130,14 @@ def _success(
                 )
                 _expect(patched.patch.over, "the patch has not ended")
         case "AlreadyCurrent":
-            _expect(patched is not None, "no call of this request was accepted")
-            assert patched is not None
-            scaled = any(
-                time > patched.call.time and cluster is patched.cluster
-                for time, cluster in service.scaled
-            )
-            _expect(not patched.call.nodes or scaled, "the call was to change something")
-            if not _alike(request, patched):
-                _expect(request.all_on_target, "in no look did all nodes run what is declared")
+            _already_current(request, patched, service)
         case "NothingToPatch":
             _expect(not called, "a call was accepted")
             cluster = service.known[request.properties["ClusterName"]]
             _expect(_was_current(request, cluster), "a changed group was never shown as current")
+        case "Patching":
+            _expect(request.condition is not None, "nothing waits for its end")
+            _expect(called or request.called_for, "it did not call for a patch")
         case "Accepted":
             _expect(called, "no call of this request was accepted")
             waits = request.properties.get("WaitForCompletion") != "false"
@@ -156,6 +160,14 @@ def _success(
         )
         most = nodes + patched.call.nodes
         _expect(int(data["PatchedNodeCount"]) <= most, f"there were only {most} nodes to patch")
+
+
+def _already_current(request: Request, patched: Patched | None, service: Service) -> None:
+    _expect(patched is not None, "no call of this request was accepted")
+    assert patched is not None
+    _expect(not patched.call.nodes or _scaled(patched, service), "the call was to change something")
+    if not _alike(request, patched):
+        _expect(request.all_on_target, "in no look did all nodes run what is declared")
 
 
 def _was_current(request: Request, cluster: Cluster) -> bool:
@@ -255,10 +267,10 @@ class _Failure:
         return any(truth[name].custom for truth in self._request.seen for name in declared)
 
 
-def same_resource(request: Request, stack: Stack, service: Service) -> str | None:
+def same_resource(
+    request: Request, answer: dict[str, Any], stack: Stack, service: Service
+) -> str | None:
     """Why the answer's physical id is wrong, or ``None``."""
-    answer = request.answer
-    assert answer is not None
     given = answer["PhysicalResourceId"]
     if not isinstance(given, str) or not 1 <= len(given.encode()) <= 1024:
         return f"the physical id is {given!r}"

@@ -102,6 +102,15 @@ class Look:
     progress: Progress
     cluster: Cluster
     now: float
+    ends: float
+    """When the request stops waiting (epoch seconds)."""
+
+    @property
+    def shows_no_status(self) -> bool:
+        """The older mode: what the cluster says of itself is all that tells of an update. Where
+        other groups show a status, or showed one before, one without has never been patched."""
+        statuses = (group.update_status for group in self.cluster.groups)
+        return not any(statuses) and not any(self.call.before.values())
 
     def software(self, group: Group) -> Software:
         return self.request.declared.software_of(group.name) or Software()
@@ -169,7 +178,7 @@ def _is_being_patched(cluster: Cluster, group: Group) -> bool:
     return cluster.status not in SETTLED_CLUSTER or group.status not in (*SETTLED_GROUP, None)
 
 
-def _is_seen_active(cluster: Cluster, group: Group) -> bool:
+def _is_seen_active(look: Look, group: Group) -> bool:
     """The same, for certain: a status nobody knows means "not finished yet", and no more."""
     if group.update_status is not None:
         return group.update_status in UPDATE_RUNNING
@@ -177,13 +186,7 @@ def _is_seen_active(cluster: Cluster, group: Group) -> bool:
         return False
     if group.status in CHANGING_GROUP:
         return True
-    return _shows_no_status(cluster) and cluster.status in CHANGING_CLUSTER
-
-
-def _shows_no_status(cluster: Cluster) -> bool:
-    """The older mode: what the cluster says of itself is all that tells of an update. Where
-    other groups show a status, one that shows none has never been patched."""
-    return all(group.update_status is None for group in cluster.groups)
+    return look.shows_no_status and look.cluster.status in CHANGING_CLUSTER
 
 
 def _settle(look: Look, watched: list[Watched]) -> Finish | Wait:
@@ -224,7 +227,7 @@ def _by_nodes(look: Look, each: Watched) -> Stage:
         return Stage.UNCLEAR
     if not total:
         return Stage.UNCHANGED
-    if told_failure and _shows_no_status(look.cluster):
+    if told_failure and look.shows_no_status:
         return Stage.FAILED
     seen = look.progress.saw_active(each.group.name)
     # Of a call that nobody answered younger nodes prove nothing: others add nodes, too.
@@ -363,8 +366,8 @@ def _wait(look: Look, watched: list[Watched], why: str) -> Finish | Wait:
     cluster = look.cluster
     progress = tuple(_progress(each.group) for each in watched)
     done, total = sum(each.done for each in progress), sum(each.total for each in progress)
-    if look.now >= look.request.deadline:
-        waited = round(look.request.deadline - look.request.ticket.issued)
+    if look.now >= look.ends:
+        waited = round(look.ends - look.request.ticket.issued)
         return failed(
             f"The timeout of {waited} seconds passed before the patch of cluster "
             f"{cluster.name} ended: {why}, and {done} of {counted(total, 'node')} counted on the "
@@ -372,7 +375,7 @@ def _wait(look: Look, watched: list[Watched], why: str) -> Finish | Wait:
             cluster,
         )
     active = frozenset(
-        digest(each.group.name) for each in watched if _is_seen_active(cluster, each.group)
+        digest(each.group.name) for each in watched if _is_seen_active(look, each.group)
     )
     had_message = bool(look.call.failure_before) and not look.progress.cleared
     cleared = had_message and cluster.failure_message is None
