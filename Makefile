@@ -55,7 +55,7 @@ lock: ready ## pin anew what pyproject.toml and package.json ask for
 
 clean: ## remove what was built, and caches
 	rm -rf dist cdk.out .mypy_cache .pytest_cache .ruff_cache .hypothesis
-	find app.py constructs lambda sandbox tests tools -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
+	find app.py constructs lambda sandbox benchmarks tests tools -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
 
 distclean: clean ## remove what set-up installed as well
 	rm -rf .venv node_modules

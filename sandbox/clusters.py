@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import time
+from random import Random
 from typing import Any
 
+from sandbox.hyperpod.model import new_cluster_id
 from sandbox.hyperpod.views import moment
 from sandbox.images import ACCOUNT, CURRENT, REGION
 
@@ -106,9 +109,14 @@ def older(name: str = "older") -> Description:
 
 
 def _id(name: str) -> str:
-    """The same id for the same name, so that a template made for a cluster stays as it is."""
-    letters = "".join(c for c in name.lower() if c.isalnum())
-    return (letters + "0123456789ab")[:12]
+    """The same id for the same name, so that a template made for a cluster stays as it is.
+
+    And another for any other name: the whole of it counts, not how it begins.
+    """
+    if re.fullmatch("[a-z0-9]{1,11}", name):
+        # Filled up, not drawn: whoever reads `ml0123456789` somewhere knows the cluster.
+        return (name + "0123456789ab")[:12]
+    return new_cluster_id(Random(name))
 
 
 def defaults() -> list[Description]:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import signal
 import socket
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -41,7 +39,7 @@ class Traces:
     def note(self, sandbox: Sandbox) -> None:
         """Write down what a running sandbox has."""
         self.groups.append(sandbox.ministack.pid)
-        self.directories.append(sandbox.ministack.log.parent)
+        self.directories.append(sandbox.directory)
         for url in (sandbox.ministack_url, sandbox.hyperpod_url):
             parts = urlsplit(url)
             self.addresses.append((parts.hostname or "", parts.port or 0))
@@ -120,17 +118,13 @@ def _interrupt(_number: int, _frame: object) -> NoReturn:
 
 def _run(screen: Screen, traces: Traces) -> list[Claim]:
     """Set up, tell the story, and clear away whatever happens."""
-    scratch = Path(tempfile.mkdtemp(prefix="hyperpod-demo-"))
-    # The CLI and what it starts write there, also during bootstrap.
-    os.environ["CDK_HOME"] = os.environ["TMPDIR"] = str(scratch)
-    traces.directories.append(scratch)
     sandbox = Sandbox(clusters=[cluster()], bootstrap=True, speed=SPEED, minute=_MINUTE)
     cli: Cli | None = None
     try:
         _greet(screen)
         sandbox.start()
         screen.settle(erase=True)
-        cli = Cli(sandbox.environment, scratch)
+        cli = Cli(sandbox.environment, sandbox.scratch)
         traces.groups = cli.groups
         traces.note(sandbox)
         with contextlib.closing(Story(sandbox, screen, cli)) as story:
@@ -144,7 +138,6 @@ def _run(screen: Screen, traces: Traces) -> list[Claim]:
         if cli:
             cli.stop()
         sandbox.stop()
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _greet(screen: Screen) -> None:
@@ -159,11 +152,8 @@ def _greet(screen: Screen) -> None:
 
 def _nothing_left(traces: Traces) -> Claim:
     left = traces.left_for_good()
-    counts = (
-        f"{len(traces.groups)} process groups, {len(traces.addresses)} ports, "
-        f"{len(traces.directories)} temporary directories"
-    )
-    text = f"Left on this machine, of {counts}: none."
+    counts = f"{len(traces.groups)} process groups, {len(traces.addresses)} ports"
+    text = f"Left on this machine, of {counts} and the temporary directory: none."
     return Claim(text, not left, f"left behind: {', '.join(left)}")
 
 

@@ -14,7 +14,6 @@ ROOT = Path(__file__).resolve().parent.parent
 
 _KEY = "test"
 _PROXIES = frozenset({"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"})
-_KEPT = frozenset({"CDK_HOME"})
 
 
 def scrubbed(environment: Mapping[str, str]) -> dict[str, str]:
@@ -22,8 +21,7 @@ def scrubbed(environment: Mapping[str, str]) -> dict[str, str]:
     return {
         name: value
         for name, value in environment.items()
-        if name in _KEPT
-        or not (
+        if not (
             name.startswith(("AWS_", "CDK_", "PYTHON", "MINISTACK_", "LOCALSTACK_"))
             or name.upper() in _PROXIES
         )

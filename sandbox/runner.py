@@ -70,6 +70,7 @@ class Sandbox:
         self._own_faults: dict[str, Mapping[str, Any]] = {}
         self._faults = self._parsed(faults or {}, speed)
         self._stack = ExitStack()
+        self._directory: Path | None = None
         self._server: HyperPodServer | None = None
         self._ministack: MiniStack | None = None
 
@@ -113,8 +114,9 @@ class Sandbox:
             raise SandboxError(str(error)) from None
 
     def _start(self, stack: ExitStack) -> None:
-        directory = Path(tempfile.mkdtemp(prefix="hyperpod-sandbox-"))
+        self._directory = directory = Path(tempfile.mkdtemp(prefix="hyperpod-sandbox-"))
         stack.callback(shutil.rmtree, directory, ignore_errors=True)
+        self.scratch.mkdir()
         hyperpod = HyperPod(
             rng=Random(self._seed),
             faults=self._faults,
@@ -199,17 +201,37 @@ class Sandbox:
         return Control(self.hyperpod_url, self.ministack_url)
 
     @property
+    def directory(self) -> Path:
+        """Where all of it lies; it goes with the sandbox, also if this process is killed."""
+        if self._directory is None:
+            raise SandboxError("the sandbox is not running")
+        return self._directory
+
+    @property
+    def scratch(self) -> Path:
+        """A directory in there for processes that use the sandbox."""
+        return self.directory / "scratch"
+
+    @property
     def settings(self) -> dict[str, str]:
         """The variables a second terminal needs."""
-        return environment.settings(self.ministack_url, self.hyperpod_url)
+        return {
+            **environment.settings(self.ministack_url, self.hyperpod_url),
+            # Else the CLI notes in the user's home which account the sandbox's keys belong to.
+            "CDK_HOME": str(self.scratch / "cdk"),
+        }
 
     @property
     def environment(self) -> dict[str, str]:
-        """A whole environment for processes: this one's, scrubbed, with `settings` and a PATH."""
+        """A whole environment for processes: this one's, scrubbed, with `settings` and a PATH.
+
+        What they write without being told where goes into `scratch`.
+        """
         return {
             **environment.scrubbed(os.environ),
             **self.settings,
             "PATH": environment.tools_path(os.environ),
+            "TMPDIR": str(self.scratch),
         }
 
     def client(self, service: str, *, key: str = "test", secret: str = "test") -> Any:  # noqa: S107
@@ -228,7 +250,7 @@ class Sandbox:
             done = subprocess.run(
                 command,
                 # Away from any cdk.json: there is no app to look at.
-                cwd=self.ministack.log.parent,
+                cwd=self.scratch,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
                 capture_output=True,

@@ -37,7 +37,7 @@ def created(
     description: dict[str, Any] = {k: parameters[k] for k in shown if k in parameters}
     description["ClusterName"] = parameters["ClusterName"]
     description["InstanceGroups"] = [_described(group, releases) for group in groups]
-    return load_cluster(
+    cluster = load_cluster(
         description,
         rng=rng,
         now=now,
@@ -46,6 +46,9 @@ def created(
         region=region,
         tags=tags,
     )
+    # What was asked for is not what is shown: the older mode has no image fields.
+    cluster.shows_images = cluster.continuous
+    return cluster
 
 
 def _described(group: Mapping[str, Any], releases: tuple[str, ...]) -> dict[str, Any]:

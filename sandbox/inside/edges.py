@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import cache
 from typing import Any
 
@@ -13,6 +14,7 @@ from sandbox.sdk import service_model
 _SERVICES = {"AmazonSSM": "ssm", "AWSEvents": "events"}
 """The services whose requests are checked against their models, by prefix of the target."""
 
+_RATE = re.compile(r"rate\((1 (minute|hour|day)|(?!0|1 )\d+ (minute|hour|day)s)\)")
 _PARAMETER_SIZE = 4096
 _RESPONSE_SIZE = 4096
 _RESPONSE_PATH = "/_ministack/cfn-response/"
@@ -30,6 +32,9 @@ def refusal(target: str, body: bytes) -> Json | None:
     standard = operation == "PutParameter" and request.get("Tier", "Standard") == "Standard"
     if standard and len(str(request.get("Value", "")).encode()) > _PARAMETER_SIZE:
         wrong.append(f"Value: a standard parameter holds {_PARAMETER_SIZE} characters at most")
+    schedule = str(request.get("ScheduleExpression", ""))
+    if schedule.startswith("rate(") and not _RATE.fullmatch(schedule):
+        wrong.append(f"ScheduleExpression: {schedule} is not valid")
     if not wrong:
         return None
     count = f"{len(wrong)} validation error{'s' if len(wrong) > 1 else ''} detected"

@@ -113,6 +113,8 @@ def test_up_prints_what_a_second_terminal_needs_and_ends_on_a_signal(tmp_path: P
         process.send_signal(signal.SIGTERM)
         rest = process.stdout.read()
     assert process.returncode == 0
+    assert {"AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_SAGEMAKER", "CDK_HOME"} <= exports.keys()
+    assert not Path(exports["CDK_HOME"]).exists()
     assert "nothing is left running" in rest
     assert any("left out, unknown here: Shiny" in line for line in lines)
     assert "  mine  (Eks, Continuous)" in lines

@@ -9,6 +9,13 @@ from sandbox.hyperpod import ServiceError
 from tests.sandbox.service import NEW, OLD, START, Service, batches, seconds
 
 FAILING = {"failing_amis": [NEW]}
+TO_CREATE = {
+    "InstanceGroupName": "g",
+    "InstanceCount": 2,
+    "InstanceType": "ml.g5.xlarge",
+    "ExecutionRole": "arn:aws:iam::000000000000:role/Role",
+    "ImageId": NEW,
+}
 
 
 def refused(code: str):
@@ -453,21 +460,14 @@ def test_a_cluster_can_vanish_midway_and_its_replacements_are_still_known() -> N
 
 def test_a_cluster_is_created_and_deleted_over_time() -> None:
     service = Service()
-    group = {
-        "InstanceGroupName": "g",
-        "InstanceCount": 2,
-        "InstanceType": "ml.g5.xlarge",
-        "ExecutionRole": "arn:aws:iam::000000000000:role/Role",
-        "ImageId": NEW,
-    }
     service.call(
         "CreateCluster",
         ClusterName="made",
-        InstanceGroups=[group],
+        InstanceGroups=[TO_CREATE],
         NodeProvisioningMode="Continuous",
     )
     with refused("ResourceInUse"):
-        service.call("CreateCluster", ClusterName="made", InstanceGroups=[group])
+        service.call("CreateCluster", ClusterName="made", InstanceGroups=[TO_CREATE])
     with refused("ConflictException"):
         service.patch("g", cluster="made")
     service.finish()
@@ -476,6 +476,13 @@ def test_a_cluster_is_created_and_deleted_over_time() -> None:
     service.finish()
     with refused("ResourceNotFound"):
         service.call("DescribeCluster", ClusterName="made")
+
+
+def test_a_cluster_created_in_the_older_mode_does_not_show_its_custom_image() -> None:
+    service = Service()
+    service.call("CreateCluster", ClusterName="made", InstanceGroups=[TO_CREATE])
+    service.finish()
+    assert "CurrentImageId" not in service.group("g", cluster="made")
 
 
 def test_the_largest_group_goes_through() -> None:

@@ -175,6 +175,8 @@ def test_the_edges_of_aws_hold(sandbox: Sandbox) -> None:
             lambda: ssm.delete_parameters(Names=[f"/p{n}" for n in range(11)]),
             lambda: events.put_rule(Name="r" * 65, ScheduleExpression="rate(1 minute)"),
             lambda: events.put_targets(Rule="r", Targets=[target]),
+            lambda: events.put_rule(Name="r", ScheduleExpression="rate(0 minutes)"),
+            lambda: events.put_rule(Name="r", ScheduleExpression="rate(1 minutes)"),
         ):
             with pytest.raises(ClientError, match="ValidationException"):
                 call()
@@ -186,7 +188,8 @@ def test_the_edges_of_aws_hold(sandbox: Sandbox) -> None:
 def test_the_environment_leads_nowhere_else(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_CA_BUNDLE", "HTTPS_PROXY", "https_proxy"):
+    leading = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_CA_BUNDLE", "HTTPS_PROXY", "https_proxy")
+    for name in (*leading, "CDK_HOME", "TMPDIR"):
         monkeypatch.setenv(name, "elsewhere")
     environment = sandbox.environment
     assert "elsewhere" not in environment.values()
@@ -332,9 +335,20 @@ def test_a_bootstrapped_sandbox_takes_assets_over_plain_http(auth: bool) -> None
             assert int(version["Parameter"]["Value"]) >= 20
         with client(sandbox, "s3") as s3:
             s3.put_object(Bucket=bucket, Key="k", Body=b"b")
-        # None of it lies where it could stay.
-        port = sandbox.ministack_url.rpartition(":")[2]
-        assert not list(Path(tempfile.gettempdir()).glob(f"ministack-*{port}*"))
+
+
+def test_a_sandbox_and_its_bootstrap_write_nothing_outside_their_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("TMPDIR", "CDK_HOME"):
+        (tmp_path / name).mkdir()
+        monkeypatch.setenv(name, str(tmp_path / name))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "TMPDIR"))
+    with Sandbox(clusters=[], bootstrap=True) as sandbox:
+        assert list(tmp_path.glob("*/*")) == [sandbox.directory]
+        # Where the CLI notes whose keys these are: else it does so in the user's home.
+        assert list(sandbox.scratch.glob("cdk/cache/*"))
+    assert not list(tmp_path.glob("*/*"))
 
 
 PARENT = """
@@ -342,7 +356,7 @@ import sys, time
 from sandbox import Sandbox
 sandbox = Sandbox(clusters=[])
 sandbox.start()
-print(sandbox.ministack_url, sandbox.hyperpod_url, sandbox.ministack.log.parent, flush=True)
+print(sandbox.ministack_url, sandbox.hyperpod_url, sandbox.directory, flush=True)
 time.sleep(60)
 """
 
@@ -377,7 +391,7 @@ def test_nothing_is_left_when_the_parent_is_killed(number: signal.Signals) -> No
 def test_nothing_is_left_after_the_with() -> None:
     with Sandbox(clusters=[]) as sandbox:
         url, pid = sandbox.ministack_url, sandbox.ministack.pid
-        directory = sandbox.ministack.log.parent
+        directory = sandbox.directory
     assert not answers(f"{url}/_ministack/ready")
     assert not directory.exists()
     with pytest.raises(ProcessLookupError):
