@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from hyperpod_software.edges.memory import Memory
-from hyperpod_software.edges.properties import BadProperty, parse_declaration
-from hyperpod_software.words.memory import Call, Progress
+from hyperpod_software.edges.properties import BadProperty, parse_declaration, parse_software
+from hyperpod_software.words.memory import Call, Progress, Sight
 from hyperpod_software.words.request import ANSWER_MARGIN, SERVICE_TIMEOUT, Request, Ticket
 from hyperpod_software.words.software import Declaration
 
@@ -51,10 +51,12 @@ class Case:
             return replace(self.memory.progress, rollback=self.rollback)
         return Progress(self.ticket.issued, self.rollback)
 
-    @property
-    def is_news(self) -> bool:
+    def is_news(self, sight: Sight | None, now: float) -> bool:
         """Something about its progress is not remembered yet."""
-        return self.memory is None or self.progress != self.memory.progress
+        if self.memory is None:
+            return True
+        progress = self.progress if sight is None else self.progress.after(sight, now)
+        return progress != self.memory.progress
 
     @property
     def cluster(self) -> str | None:
@@ -105,7 +107,10 @@ class Case:
             request = self.request()
         except BadProperty:
             return self.ticket.issued + SERVICE_TIMEOUT - ANSWER_MARGIN
-        return request.deadline if self.patch_runs else request.begin_by
+        if self.patch_runs:
+            return request.deadline
+        waits = self.call is not None or request.rollback
+        return request.answer_by if waits else request.begin_by
 
     @property
     def expires(self) -> float:
@@ -122,6 +127,6 @@ def _previous(event: Event) -> Declaration | None:
     if "OldResourceProperties" not in event:
         return None
     try:
-        return parse_declaration(event["OldResourceProperties"])
+        return parse_software(event["OldResourceProperties"])
     except BadProperty:
         return None

@@ -9,7 +9,7 @@ do is claimed in memory first (see ``edges.memory``).
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -26,12 +26,13 @@ from hyperpod_software.edges.stack import Stack
 from hyperpod_software.edges.tickets import read_ticket, slim
 from hyperpod_software.rules.answering import answer, physical_id
 from hyperpod_software.rules.images import image_refusal
+from hyperpod_software.rules.look import Look
 from hyperpod_software.rules.nodes import tally
 from hyperpod_software.rules.sentences import sentence
 from hyperpod_software.rules.starting import is_same_cluster, may_call, plan
 from hyperpod_software.rules.undoing import left, plan_rollback, softened
-from hyperpod_software.rules.watching import Look, judge
-from hyperpod_software.words.cluster import Cluster
+from hyperpod_software.rules.watching import judge
+from hyperpod_software.words.cluster import Cluster, Node
 from hyperpod_software.words.decision import CountNodes, Finish, Outcome, Patch, Wait, failed
 from hyperpod_software.words.memory import Call, digest
 from hyperpod_software.words.reply import Reply, Way
@@ -41,6 +42,8 @@ log = logging.getLogger(__name__)
 
 PERMISSIONS_SETTLE = 180
 """Seconds in which a denied call may be allowed yet: IAM spreads a new policy slowly."""
+LISTING = 100
+"""Seconds that reading all nodes may take, of the 180 that Lambda gives one look."""
 
 
 T = TypeVar("T")
@@ -208,7 +211,7 @@ class Conductor:
                 case, now, f"the handler met a defect of its own ({type(problem).__name__})"
             )
         if isinstance(decision, Finish) and case.rollback:
-            decision = softened(decision)
+            decision = softened(decision, called=case.call is not None)
         return case, decision, cluster
 
     def _step(self, case: Case, request: Request, cluster: Cluster, now: float) -> Finish | Wait:
@@ -216,7 +219,20 @@ class Conductor:
             return self._watch(case, case.call, request, cluster, now)
         decide = plan_rollback if request.rollback else plan
         decision = decide(request, cluster, now)
+        if isinstance(decision, Patch) or (isinstance(decision, Wait) and case.first_hand):
+            # Also before the cluster is waited for: a mistake is told at once.
+            refusal = self._refusal(request)
+            if refusal is not None:
+                return failed(refusal, cluster)
         return self._patch(case, request, decision) if isinstance(decision, Patch) else decision
+
+    def _refusal(self, request: Request) -> str | None:
+        """Why the declared custom AMI cannot be used, as EC2 knows it."""
+        declared = request.declared
+        if not declared.owned_image or request.rollback or declared.image_id is None:
+            return None
+        image = self._images.describe(declared.image_id)
+        return image_refusal(declared.image_id, image, request.ticket.account, declared.kms_key_id)
 
     def _watch(
         self, case: Case, call: Call, request: Request, cluster: Cluster, now: float
@@ -230,20 +246,22 @@ class Conductor:
                 if (found := request.declared.software_of(name)) is not None
             }
             nodes = self._sagemaker.nodes(request.declared.cluster)
-            tallies = tally(nodes, software, call.at)
+            tallies = tally(self._in_time(nodes), software, call.at)
             decision = judge(look, tallies)
         assert not isinstance(decision, CountNodes)
         return decision
 
+    def _in_time(self, nodes: Iterable[Node]) -> Iterator[Node]:
+        """The nodes, unless reading them takes so long that Lambda would end the look first."""
+        until = self._clock() + LISTING
+        for node in nodes:
+            if self._clock() > until:
+                what = f"the nodes could not be read in {LISTING} seconds"
+                raise Problem("ListClusterNodes", Problem.Kind.PASSING, "TooSlow", what)
+            yield node
+
     def _patch(self, case: Case, request: Request, patch: Patch) -> Finish | Wait:
         """Make the one call of this request, unless something speaks against it."""
-        declared = request.declared
-        if declared.owned_image and not request.rollback and declared.image_id is not None:
-            image = self._images.describe(declared.image_id)
-            account = request.ticket.account
-            refusal = image_refusal(declared.image_id, image, account, declared.kms_key_id)
-            if refusal is not None:
-                return failed(refusal, patch.cluster)
         self._open(case, patch.cluster)  # it may take its time, so before the look at the stack
         event = self._stack.newest_event(case.ticket.stack_id, case.ticket.logical_id)
         if not may_call(request, event.status if event else None, event.at if event else None):
@@ -256,7 +274,7 @@ class Conductor:
             self._store.release_call(case.path)
             raise Buried
         try:
-            result = self._sagemaker.update(patch, declared)
+            result = self._sagemaker.update(patch, request.declared)
         except Problem:
             self._store.release_call(case.path)
             raise
@@ -265,7 +283,7 @@ class Conductor:
             return Wait("HyperPod answered ConflictException: waiting for the cluster.")
         if result is CallResult.UNKNOWN:
             return Wait("No answer to UpdateClusterSoftware: the cluster will show.")
-        self._store.keep_acceptance(case.path)
+        self._patiently(lambda: self._store.keep_acceptance(case.path))
         _say(case.ticket, "called", groups=list(patch.groups), cluster=patch.cluster.arn)
         return Wait("HyperPod accepted the call.")
 
@@ -299,17 +317,14 @@ class Conductor:
         if case.first_hand:
             # An invocation that was killed may have claimed, and not come to the rule.
             self._open(replace(case, memory=self._store.recall(case.path)), cluster)
-        elif not (wait.active - case.progress.active or wait.cleared or case.is_news):
+        elif not case.is_news(wait.sight, self._clock()):
             return
         current = self._store.recall(case.path)
         if current is None:
             raise Buried
-        seen = replace(
-            current.progress,
-            rollback=case.rollback,
-            active=current.progress.active | wait.active,
-            cleared=current.progress.cleared or wait.cleared,
-        )
+        seen = replace(current.progress, rollback=case.rollback)
+        if wait.sight is not None:
+            seen = seen.after(wait.sight, self._clock())
         if seen != current.progress:
             self._store.keep_progress(case.path, seen)
 
@@ -320,10 +335,12 @@ class Conductor:
         """
         if case.call is None or case.handed_over or case.wait_handle is None or cluster is None:
             return None
-        if not (case.patch_runs or wait.active):
+        if not (case.patch_runs or (wait.sight is not None and wait.sight.active)):
             return None
         end = Finish(
-            Outcome.PATCHING, f"{wait.reason} A wait condition waits for the end.", cluster
+            Outcome.PATCHING,
+            f"The patch of cluster {cluster.name} runs. A wait condition waits for its end.",
+            cluster,
         )
         response = self._response(case, end)
         return Reply(case.ticket, response, case.path, remembered=True, last=False)
@@ -433,7 +450,7 @@ class Conductor:
         if now < case.ends:
             return Wait(sentence(f"Looking again later: {why}"))
         if case.call is None:
-            return failed(sentence(f"Nothing was patched until the timeout: {why}"))
+            return failed(sentence(f"Nothing was patched, and it is too late to begin: {why}"))
         return failed(
             f"{sentence(f'How the patch ended is not known: at the timeout {why}')} The cluster "
             "goes on by itself; nobody watches it now."
@@ -479,16 +496,18 @@ class Conductor:
 def _say_waiting(case: Case, wait: Wait, now: float) -> None:
     """The one line of a look: what it waits for, how far the patch is, what time is left."""
     progress = wait.progress
-    counts = {
-        "NodesDone": sum(each.done for each in progress),
-        "NodesTotal": sum(each.total for each in progress),
-    }
+    done = [each.done for each in progress if each.done is not None]
+    counts = {"NodesDone": sum(done)} if len(done) == len(progress) else {}
+    counts |= {"NodesTotal": sum(each.total for each in progress)}
     _say(
         case.ticket,
         "waiting",
         **_looked(case, wait.reason, now),
         seconds_left=round(case.ends - now),
-        groups={each.group: f"{each.done}/{each.total}" for each in progress},
+        groups={
+            each.group: f"{'?' if each.done is None else each.done}/{each.total}"
+            for each in progress
+        },
         batch=case.batch,
         **(measured(case.cluster, now, **counts) if progress else {}),
     )
@@ -513,7 +532,6 @@ def _looked(case: Case, reason: str, now: float) -> dict[str, Any]:
         "request": case.ticket.request_id,
         "cluster": case.cluster,
         "rollback": case.rollback,
-        "called": case.call is not None,
         "seconds_since_request": round(now - case.ticket.issued),
         "reason": reason,
     }

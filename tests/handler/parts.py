@@ -14,11 +14,14 @@ from hyperpod_software.edges.sagemaker import CallResult
 from hyperpod_software.edges.stack import ResourceEvent
 from hyperpod_software.words.cluster import Cluster, Node
 from hyperpod_software.words.decision import Patch
+from hyperpod_software.words.image import Image, Volume
 from hyperpod_software.words.reply import Reply
-from tests.lifecycle.samples import NOW, STACK, cluster, properties
+from tests.lifecycle.samples import NEW, NOW, STACK, cluster, group, node, properties
 
 URL = "https://bucket.invalid/answer?X-Amz-Date=20270115T080000Z&X-Amz-Signature=SECRET"
 """Signed at ``NOW``."""
+
+ACCOUNT = STACK.split(":")[4]
 
 HERE = Surroundings("arn:aws:lambda:us-east-1:111122223333:function:f", "/logs", "us-east-1")
 
@@ -85,6 +88,8 @@ class HyperPod:
         self.result: CallResult | Problem = CallResult.ACCEPTED
         self.calls: list[tuple[str, ...]] = []
         self.described = 0
+        self.seconds_per_node = 0.0
+        self.pause: Callable[[float], None] = lambda seconds: None
 
     def describe(self, name: str) -> Cluster:
         self.described += 1
@@ -93,13 +98,25 @@ class HyperPod:
         return self.seen
 
     def nodes(self, name: str) -> Iterator[Node]:
-        return iter(self.nodes_seen)
+        for each in self.nodes_seen:
+            self.pause(self.seconds_per_node)
+            yield each
 
     def update(self, patch: Patch, declared: object) -> CallResult:
         self.calls.append(patch.groups)
         if isinstance(self.result, Problem):
             raise self.result
         return self.result
+
+
+class Images:
+    """EC2."""
+
+    def __init__(self) -> None:
+        self.found: Image | None = Image(NEW, "available", ACCOUNT, (Volume("snap-1"),))
+
+    def describe(self, image_id: str) -> Image | None:
+        return self.found
 
 
 class Stacks:
@@ -123,16 +140,21 @@ class Parts:
         self.now = NOW
         self.store, self.rules, self.stack = Store(), Rules(), Stacks()
         self.hyperpod = HyperPod(seen if seen is not None else cluster())
+        self.hyperpod.pause = self._pass
+        self.images = Images()
         anything: Callable[..., Any] = Conductor
         self.conductor: Conductor = anything(
             self.store,
             sagemaker=self.hyperpod,
-            images=None,
+            images=self.images,
             polling=self.rules,
             stack=self.stack,
             clock=lambda: self.now,
             sleep=lambda seconds: None,
         )
+
+    def _pass(self, seconds: float) -> None:
+        self.now += seconds
 
     def begin(self, made: dict[str, Any]) -> Reply | None:
         return self.conductor.begin(made, HERE)
@@ -145,3 +167,9 @@ class Parts:
 
     def nothing_left(self) -> bool:
         return not self.store.values and not self.rules.rules
+
+
+def patched(parts: Parts) -> None:
+    """Let HyperPod have done its work."""
+    parts.hyperpod.seen = cluster(group(update_status="Succeeded", image_id=NEW))
+    parts.hyperpod.nodes_seen = [node(number=n, last_update=parts.now) for n in range(4)]

@@ -9,19 +9,9 @@ import pytest
 from hyperpod_software.edges.aws import Problem
 from hyperpod_software.edges.sagemaker import CallResult
 from hyperpod_software.edges.stack import ResourceEvent
-from hyperpod_software.rules.answering import signal
 from hyperpod_software.words.cluster import Cluster
-from hyperpod_software.words.reply import Way
-from tests.handler.parts import HERE, URL, Parts, event
-from tests.lifecycle.samples import ARN, NEW, NOW, OLD, cluster, group, groups, node, properties
-
-SUCCEEDED = cluster(group(update_status="Succeeded", image_id=NEW))
-
-
-def patched(parts: Parts) -> None:
-    """Let HyperPod have done its work."""
-    parts.hyperpod.seen = SUCCEEDED
-    parts.hyperpod.nodes_seen = [node(number=n, last_update=parts.now) for n in range(4)]
+from tests.handler.parts import HERE, URL, Parts, event, patched
+from tests.lifecycle.samples import NEW, NOW, OLD, cluster, group, groups, properties
 
 
 def test_a_patch_is_called_once_watched_and_answered_and_nothing_is_left() -> None:
@@ -263,7 +253,7 @@ def test_what_another_version_of_the_code_remembered_is_buried_and_stops_nothing
 def test_an_older_request_delivered_late_does_not_end_a_newer_one() -> None:
     parts = Parts()
     later = URL.replace("080000Z", "083000Z")
-    parts.now += 1900
+    parts.now += 1700
     parts.begin(event("Create", "r2", ResponseURL=later))
     parts.conductor.begin(event("Create", "r1"), HERE)
     assert len(parts.rules.rules) == 2
@@ -311,141 +301,6 @@ def test_what_goes_wrong_after_the_call_does_not_end_a_request_untruthfully(
     assert len(parts.hyperpod.calls) == 1
 
 
-# -- beyond the hour ------------------------------------------------------------------------
-
-HANDLE = "https://bucket.invalid/handle?X-Amz-Signature=HANDLE"
-
-
-def long(kind: str = "Create", **changes: Any) -> dict[str, Any]:
-    props = properties(Timeout="40000", WaitConditionHandle=HANDLE)
-    return event(kind, ResourceProperties=props, **changes)
-
-
-def test_beyond_the_hour_the_resource_is_answered_once_the_patch_runs() -> None:
-    parts = Parts()
-    assert parts.begin(long()) is None
-    parts.hyperpod.seen = cluster(group(update_status="InProgress"))
-    reply = parts.look()
-    assert reply is not None
-    assert reply.ways == (Way.ANSWER,)
-    assert (reply.response["Status"], reply.response["Data"]["Outcome"]) == ("SUCCESS", "Patching")
-    assert not reply.last
-    parts.conductor.delivered(reply)
-    assert parts.look() is None
-
-
-def test_beyond_the_hour_a_signal_tells_the_end_hours_later() -> None:
-    parts = handed_over()
-    parts.now += 30_000
-    assert parts.look() is None
-    patched(parts)
-    reply = parts.look()
-    assert reply is not None
-    assert reply.ways == (Way.SIGNAL,)
-    assert reply.wait_handle == HANDLE
-    assert signal(reply.response) == {
-        "Status": "SUCCESS",
-        "UniqueId": "r1",
-        "Data": f"|{ARN}|Patched|workers|4|",
-        "Reason": f"Patched 4 nodes of workers in cluster ml to {NEW}. Log group: /logs",
-    }
-    parts.conductor.delivered(reply)
-    assert parts.nothing_left()
-
-
-def test_beyond_the_hour_a_failure_is_signalled_with_its_reason() -> None:
-    parts = handed_over()
-    parts.hyperpod.seen = cluster(group(update_status="Failed"), failure_message="no disk")
-    reply = parts.look()
-    assert reply is not None
-    assert signal(reply.response)["Status"] == "FAILURE"
-    assert "HyperPod's own reason: no disk." in signal(reply.response)["Reason"]
-
-
-def test_beyond_the_hour_the_long_deadline_holds() -> None:
-    parts = handed_over()
-    parts.now += 40_001
-    reply = parts.look()
-    assert reply is not None
-    assert "The timeout of 40000 seconds passed" in reply.response["Reason"]
-
-
-def test_beyond_the_hour_an_end_before_the_handover_is_signalled_and_answered() -> None:
-    parts = Parts(cluster(group(image_id=NEW)))
-    reply = parts.begin(long())
-    assert reply is not None
-    assert reply.ways == (Way.SIGNAL, Way.ANSWER)
-
-
-def test_beyond_the_hour_a_patch_has_to_begin_within_the_hour() -> None:
-    parts = Parts(cluster(status="Updating"))
-    assert parts.begin(long()) is None
-    parts.now += 3421
-    reply = parts.look()
-    assert reply is not None
-    assert reply.response["Reason"].startswith("Nothing was patched within 3420 seconds")
-
-
-def test_beyond_the_hour_a_call_that_shows_no_sign_of_itself_fails_within_the_hour() -> None:
-    """CloudFormation would give the resource up, and say nothing of what happened."""
-    parts = Parts()
-    parts.hyperpod.result = CallResult.UNKNOWN
-    assert parts.begin(long()) is None
-    parts.hyperpod.seen = cluster(group(update_status="AStatusNobodyKnows"))
-    parts.now += 3000
-    assert parts.look() is None
-    parts.now += 421
-    reply = parts.look()
-    assert reply is not None
-    assert reply.ways == (Way.SIGNAL, Way.ANSWER)
-    assert "The timeout of 3420 seconds passed" in reply.response["Reason"]
-
-
-def test_beyond_the_hour_nothing_is_handed_over_while_the_cluster_is_out_of_sight() -> None:
-    """Whether it is a replacement could not be told."""
-    parts = Parts()
-    parts.begin(long())
-    seen, parts.hyperpod.seen = parts.hyperpod.seen, None
-    parts.conductor._sagemaker.describe = throttled  # type: ignore[method-assign]
-    assert parts.look() is None
-    del parts.conductor._sagemaker.describe
-    parts.hyperpod.seen = seen
-    assert parts.look() is not None
-
-
-def throttled(name: str) -> Any:
-    raise Problem("DescribeCluster", Problem.Kind.PASSING, "ThrottlingException", "Rate exceeded")
-
-
-def test_a_handle_that_was_used_before_is_not_signalled_again() -> None:
-    parts = Parts(cluster(group(image_id=NEW)))
-    parts.stack.newest = ResourceEvent("UPDATE_IN_PROGRESS", NOW)
-    old = properties(Timeout="40000", WaitConditionHandle=HANDLE, ImageId=OLD)
-    reply = parts.begin(long("Update", OldResourceProperties=old))
-    assert reply is not None
-    assert reply.ways == (Way.ANSWER,)
-
-
-def test_a_rollback_answers_and_signals_nothing_for_its_handle_is_an_old_one() -> None:
-    parts = Parts(cluster(group(image_id=NEW)))
-    parts.stack.rolling_back = True
-    failed = properties(Timeout="40000", WaitConditionHandle=HANDLE + "2", ImageId=OLD)
-    reply = parts.begin(long("Update", OldResourceProperties=failed))
-    assert reply is not None
-    assert reply.ways == (Way.ANSWER,)
-
-
-def test_an_invocation_that_hands_over_when_all_is_over_leaves_nothing_behind() -> None:
-    parts = Parts()
-    parts.begin(long())
-    parts.hyperpod.seen = cluster(group(update_status="InProgress"))
-    late = parts.look()
-    assert late is not None
-    parts.conductor.bury(late.path)
-    parts.conductor.delivered(late)
-    assert parts.nothing_left()
-
-
 def test_without_waiting_for_completion_an_accepted_call_is_the_end() -> None:
     parts = Parts()
     parts.begin(event(ResourceProperties=properties(WaitForCompletion="false")))
@@ -454,11 +309,54 @@ def test_without_waiting_for_completion_an_accepted_call_is_the_end() -> None:
     assert reply.response["Data"]["Outcome"] == "Accepted"
 
 
-def handed_over() -> Parts:
+def test_an_acceptance_that_cannot_be_noted_at_once_is_noted_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Else the request would say that HyperPod never answered."""
+    parts, tries = Parts(), 0
+    keep = parts.store.keep_acceptance
+
+    def throttled_once(path: str) -> None:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            raise Problem("PutParameter", Problem.Kind.PASSING, "ThrottlingException", "")
+        keep(path)
+
+    monkeypatch.setattr(parts.store, "keep_acceptance", throttled_once)
+    parts.begin(event())
+    assert [name for name in parts.store.values if name.endswith("/accepted")]
+
+
+def test_rule_05_an_ami_that_cannot_be_used_is_told_at_once_also_while_the_cluster_is_busy() -> (
+    None
+):
+    parts = Parts(cluster(status="Updating"))
+    parts.images.found = None
+    reply = parts.begin(event(ResourceProperties=properties(ImageOwner="self")))
+    assert reply is not None
+    assert "cannot be used: it does not exist" in reply.response["Reason"]
+
+
+def test_rule_04_properties_of_another_version_of_the_library_do_not_make_it_patch() -> None:
+    """Its old properties may hold what this version does not know."""
+    parts = Parts(cluster(group(image_id="default")))
+    parts.stack.newest = ResourceEvent("UPDATE_IN_PROGRESS", NOW)
+    now = properties(ImageId="default")
+    old = now | {"Newfangled": "yes", "InstanceGroups": [
+        {"InstanceGroupName": "workers", "Newfangled": "1"}]}  # fmt: skip
+    reply = parts.begin(event("Update", ResourceProperties=now, OldResourceProperties=old))
+    assert reply is not None
+    assert reply.response["Data"]["Outcome"] == "NothingToPatch"
+
+
+def test_nodes_that_cannot_be_read_in_time_are_read_again_and_do_not_hang_the_request() -> None:
     parts = Parts()
-    parts.begin(long())
-    parts.hyperpod.seen = cluster(group(update_status="InProgress"))
+    parts.begin(event())
+    patched(parts)
+    parts.hyperpod.seconds_per_node = 40.0
+    assert parts.look() is None
+    parts.now = NOW + 3001
     reply = parts.look()
     assert reply is not None
-    parts.conductor.delivered(reply)
-    return parts
+    assert "could not be read in 100 seconds" in reply.response["Reason"]

@@ -162,7 +162,7 @@ def test_a_create_whose_poll_fails_has_a_random_physical_id(stock: Stock, ours: 
     assert len(ids) == 2
 
     for number in range(2):
-        ours.hyperpod.seen = cluster()
+        ours.hyperpod.seen = cluster(group(update_status="Succeeded"))
         ours.deliver(event(request=f"r{number}"))
         ours.hyperpod.seen = FAILED
         ours.now += 60
@@ -357,6 +357,7 @@ def test_an_answer_has_no_size_check_and_a_reason_keeps_its_tail_only(
     assert len(json.dumps(stock.answers[0])) > 4096
     assert "What happened" not in stock.answers[0]["Reason"]
 
+    ours.hyperpod.seen = cluster(group(update_status="Succeeded"))
     ours.deliver(event())
     ours.hyperpod.seen = cluster(group(update_status="Failed"), failure_message="why " * 2000)
     ours.now += 60

@@ -76,8 +76,15 @@ def call(*names: str, accepted: bool = True, **before: str) -> Call:
     return Call(at=NOW - 60, before=statuses, accepted=accepted)
 
 
-def progress(*active: str) -> Progress:
-    return Progress(NOW - 100, rollback=False, active=frozenset(map(digest, active)))
+def progress(*active: str, back: str | None = None, rests: float | None = None) -> Progress:
+    """Groups that were seen being patched; one that was going back; since when all rest."""
+    return Progress(
+        NOW - 100,
+        rollback=False,
+        active=frozenset(map(digest, active)),
+        back=frozenset() if back is None else frozenset({digest(back)}),
+        resting_since=rests,
+    )
 
 
 def node(name: str = "workers", number: int = 1, **changes: Any) -> Node:

@@ -57,7 +57,7 @@ def one_line(raw: object) -> None:
         assert text.isascii() or "…" in text
         return
     # What passes can be said to the API.
-    patch = Patch(cluster(group("workers")), ("workers",), every_group=False)
+    patch = Patch(cluster(group("workers")), ("workers",))
     json.dumps(update_request(patch, declaration))
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from hyperpod_software.edges.properties import BadProperty, parse_declaration
+from hyperpod_software.edges.sagemaker import update_request
 from hyperpod_software.rules.images import image_refusal
 from hyperpod_software.rules.starting import may_call, plan
 from hyperpod_software.words.decision import Finish, Outcome, Patch, Wait
@@ -23,6 +24,8 @@ from tests.lifecycle.samples import (
     properties,
     request,
 )
+
+HANDLE = "https://bucket.invalid/handle?X-Amz-Signature=secret"
 
 
 def patched(decision: object) -> tuple[str, ...]:
@@ -180,14 +183,22 @@ def test_rule_03_ami_ids_are_the_same_in_capital_letters() -> None:
     ended(plan(asked, cluster(), NOW), Outcome.NOTHING_TO_PATCH)
 
 
-def test_every_group_is_asked_for_as_the_api_does_only_where_all_are_patched() -> None:
-    asked = request(declared(InstanceGroups=None))
-    whole = plan(asked, cluster(group("a"), group("b")), NOW)
-    part = plan(asked, cluster(group("a"), group("b", image_id=NEW)), NOW)
+def test_rule_03_what_is_proven_needs_no_waiting_for_what_others_do() -> None:
+    asked = request(declared(InstanceGroups=groups("a")))
+    others = cluster(group("a", image_id=NEW), group("b", update_status="InProgress"))
+    ended(plan(asked, others, NOW), Outcome.NOTHING_TO_PATCH)
+
+
+def test_rule_03_in_the_older_mode_a_busy_cluster_proves_nothing() -> None:
+    busy = cluster(group(image_id=NEW), status="SystemUpdating")
+    assert isinstance(plan(request(), busy, NOW), Wait)
+
+
+def test_every_group_is_asked_for_by_name_so_that_one_made_meanwhile_is_not_patched() -> None:
+    asked = declared(InstanceGroups=None)
+    whole = plan(request(asked), cluster(group("a"), group("b")), NOW)
     assert isinstance(whole, Patch)
-    assert whole.every_group
-    assert isinstance(part, Patch)
-    assert not part.every_group
+    assert update_request(whole, asked)["InstanceGroups"] == groups("a", "b")
 
 
 # -- rule 4 ---------------------------------------------------------------------------------
@@ -280,10 +291,29 @@ def test_rule_05_a_release_cannot_replace_a_custom_ami() -> None:
         cluster(group(), group("other", status="Creating")),
     ],
 )
-def test_rule_06_a_busy_cluster_is_waited_for_until_the_deadline(seen: object) -> None:
-    assert isinstance(plan(request(), seen, NOW), Wait)  # type: ignore[arg-type]
-    late = plan(request(), seen, NOW + 3000)  # type: ignore[arg-type]
-    assert ended(late, None).startswith("Nothing was patched within 3000 seconds: ")
+def test_rule_06_a_busy_cluster_is_waited_for_while_a_patch_can_end_in_time(seen: object) -> None:
+    assert isinstance(plan(request(), seen, NOW + 1799), Wait)  # type: ignore[arg-type]
+    late = ended(plan(request(), seen, NOW + 1800), None)  # type: ignore[arg-type]
+    assert late.startswith("Nothing was patched within 1800 seconds: ")
+    assert late.endswith("would not end before the timeout of 3000 seconds.")
+
+
+@pytest.mark.parametrize(
+    ("timeout", "handle", "latest"),
+    [
+        ("600", None, 300),
+        ("3420", None, 2220),
+        ("3600", HANDLE, 2400),
+        ("43020", HANDLE, 3420),
+    ],
+)
+def test_rule_12_no_patch_begins_that_cannot_end_in_time(
+    timeout: str, handle: str | None, latest: int
+) -> None:
+    asked = request(declared(Timeout=timeout, WaitConditionHandle=handle))
+    assert asked.begin_by == NOW + latest
+    patched(plan(asked, cluster(), NOW + latest - 1))
+    assert "could not begin within" in ended(plan(asked, cluster(), NOW + latest), None)
 
 
 @pytest.mark.parametrize("status", ["Failed", "Degraded", "InService", None])

@@ -49,7 +49,13 @@ def test_rule_18_a_group_that_only_the_failed_declaration_listed_is_left() -> No
 def test_rule_18_what_is_in_flight_is_waited_for_up_to_the_deadline() -> None:
     seen = cluster(group(update_status="RollbackInProgress"))
     assert isinstance(plan_rollback(rollback(), seen, NOW), Wait)
-    assert "until the timeout" in left(rollback(), seen, NOW + 3000)
+    assert isinstance(plan_rollback(rollback(), seen, NOW + 2999), Wait)
+    assert "until the timeout of 3000 seconds" in left(rollback(), seen, NOW + 3000)
+
+
+def test_rule_18_no_patch_back_begins_that_cannot_end_in_time() -> None:
+    seen = cluster(group(image_id=NEW))
+    assert "1800 of 3000 seconds were over" in left(rollback(), seen, NOW + 1800)
 
 
 def test_rule_18_patching_back_can_be_turned_off_but_not_the_waiting() -> None:
@@ -70,14 +76,22 @@ def test_rule_18_a_rollback_to_another_cluster_has_nothing_to_take_back() -> Non
 
 
 def test_rule_18_a_rollback_is_never_answered_with_failed() -> None:
-    end = softened(failed("Cluster ml does not exist."))
+    end = softened(failed("Cluster ml does not exist."), called=False)
     assert end.succeeded
     assert end.reason == (
         "The stack was rolled back, the cluster was not: Cluster ml does not exist."
     )
 
 
+def test_rule_18_a_patch_back_that_did_not_end_well_does_not_say_that_nothing_went_back() -> None:
+    end = softened(failed("The timeout passed."), called=True)
+    assert end.reason == (
+        "The stack was rolled back, the cluster perhaps not wholly: The timeout passed."
+    )
+
+
 def test_rule_18_a_patch_back_that_worked_says_so() -> None:
-    end = softened(Finish(Outcome.PATCHED, "Patched 4 nodes.", cluster(), ("workers",), 4))
+    done = Finish(Outcome.PATCHED, "Patched 4 nodes.", cluster(), ("workers",), 4)
+    end = softened(done, called=True)
     assert end.outcome is Outcome.RESTORED
     assert end.patched_nodes == 4

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from hyperpod_software.rules.look import QUIET, Look
 from hyperpod_software.rules.nodes import node_state
 from hyperpod_software.rules.nodes import tally as count
-from hyperpod_software.rules.watching import QUIET, Look, judge
+from hyperpod_software.rules.watching import judge
 from hyperpod_software.words.cluster import Cluster, NodeState, NodeTally
 from hyperpod_software.words.decision import CountNodes, Finish, Outcome, Wait
-from hyperpod_software.words.memory import Call, Progress, digest
+from hyperpod_software.words.memory import Call, Progress, Sight, digest
 from hyperpod_software.words.request import Request
 from hyperpod_software.words.software import Software
 from tests.lifecycle.samples import (
@@ -39,6 +40,12 @@ def look(
     return Look(asked, made or call(), sofar or progress(), seen, now, asked.deadline)
 
 
+def seen_in(decision: object) -> Sight:
+    assert isinstance(decision, Wait), decision
+    assert decision.sight is not None
+    return decision.sight
+
+
 def end(decision: object, outcome: Outcome | None) -> Finish:
     assert isinstance(decision, Finish), decision
     assert decision.outcome is outcome, decision.reason
@@ -60,9 +67,7 @@ def test_rule_08_success_needs_the_groups_succeeded_and_then_every_node() -> Non
 
 def test_rule_08_cluster_status_in_service_proves_nothing() -> None:
     under_way = cluster(group(update_status="InProgress"), status="InService")
-    waiting = judge(look(under_way), None)
-    assert isinstance(waiting, Wait)
-    assert waiting.active == {digest("workers")}
+    assert seen_in(judge(look(under_way), None)).active == {digest("workers")}
 
 
 def test_rule_08_a_stale_succeeded_is_no_success() -> None:
@@ -109,10 +114,78 @@ def test_rule_08_nodes_on_their_way_or_not_listed_yet_are_waited_for() -> None:
 
 
 def test_rule_08_skipped_nodes_are_counted_and_named_and_fail_the_request() -> None:
-    seen = {"workers": tally(done=2, skipped=1, failed=1, named=("i-1 (skipped)", "i-2 (failed)"))}
+    seen = {"workers": tally(done=3, skipped=1, named=("i-1 (skipped)",))}
     said = end(judge(look(SUCCEEDED), seen), None).reason
+    assert "of 4 nodes 3 run" in said
+    assert "with 1 node skipped: i-1 (skipped). On EKS" in said
+
+
+def test_rule_08_a_node_that_failed_has_some_minutes_to_come_back() -> None:
+    """HyperPod replaces nodes that fail; a rollback would replace all of them once more."""
+    seen = {"workers": tally(done=2, skipped=1, failed=1, named=("i-1 (skipped)", "i-2 (failed)"))}
+    moved = progress("workers", rests=NOW)
+    waiting = judge(look(SUCCEEDED, sofar=moved, now=NOW + QUIET - 1), seen)
+    assert isinstance(waiting, Wait)
+    assert "1 node failed" in waiting.reason
+    end(judge(look(SUCCEEDED, sofar=moved, now=NOW + 60), ALL_DONE), Outcome.PATCHED)
+    said = end(judge(look(SUCCEEDED, sofar=moved, now=NOW + QUIET), seen), None).reason
     assert "of 4 nodes 2 run" in said
     assert "1 node skipped and 1 node failed: i-1 (skipped) and i-2 (failed)" in said
+
+
+def test_rule_08_a_node_that_failed_is_not_counted_as_skipped_too() -> None:
+    counted = cluster(group(update_status="Succeeded", image_id=NEW, target_state_count=3))
+    seen = {"workers": tally(done=3, failed=1, named=("i-2 (failed)",))}
+    said = end(judge(look(counted, now=NOW + QUIET), seen), None).reason
+    assert "of 4 nodes 3 run" in said
+    assert said.endswith("with 1 node failed: i-2 (failed).")
+
+
+def test_rule_08_a_count_older_than_the_times_of_the_nodes_is_read_again() -> None:
+    lagging = cluster(group(update_status="Succeeded", image_id=NEW, target_state_count=3))
+    assert isinstance(judge(look(lagging), ALL_DONE), Wait)
+    assert "1 node skipped" in end(judge(look(lagging, now=NOW + QUIET), ALL_DONE), None).reason
+
+
+def test_rule_08_of_two_groups_neither_hides_the_other() -> None:
+    asked, made = request(declared(InstanceGroups=groups("a", "b"))), call("a", "b", b="Succeeded")
+    half = cluster(group("a", update_status="Succeeded", image_id=NEW),
+                   group("b", update_status="Succeeded", image_id=OLD))  # fmt: skip
+    counts = {"a": tally(done=4), "b": tally(untouched=4)}
+    waiting = judge(look(half, asked, made, now=NOW + QUIET), counts)
+    assert isinstance(waiting, Wait)
+    assert f"group b still shows {OLD} and not {NEW}" in waiting.reason
+
+
+def test_rule_08_a_group_may_wait_for_its_turn_while_others_are_patched() -> None:
+    asked = request(declared(ImageId="default", InstanceGroups=groups("a", "b")))
+    made, members = call("a", "b", b="Succeeded"), {"a": tally(done=4), "b": tally(untouched=4)}
+    half = cluster(group("a", update_status="Succeeded", image_id="default"),
+                   group("b", update_status="Succeeded", image_id="default"))  # fmt: skip
+    late = NOW + 1800
+    moved = progress("a", rests=late)
+    assert isinstance(judge(look(half, asked, made, moved, late + QUIET - 1), members), Wait)
+    end(judge(look(half, asked, made, moved, late + QUIET), members), Outcome.PATCHED)
+
+
+def test_rule_08_a_group_without_nodes_contradicts_nothing() -> None:
+    asked, made = request(declared(InstanceGroups=groups("a", "b"))), call("a", "b")
+    empty = group("b", update_status="Succeeded", image_id=OLD, current_count=0)
+    seen = cluster(group("a", update_status="Succeeded", image_id=NEW), empty)
+    end(judge(look(seen, asked, made), {"a": tally(done=4)}), Outcome.PATCHED)
+    alone = end(judge(look(cluster(empty), request(declared(InstanceGroups=groups("b"))),
+                           call("b")), {}), Outcome.ALREADY_CURRENT)  # fmt: skip
+    assert (
+        alone.reason
+        == "HyperPod took the call and replaced no node of b in cluster ml: there is none."
+    )
+
+
+def test_a_group_that_lost_nodes_is_said_to_be_degraded() -> None:
+    seen = cluster(group(update_status="Succeeded", image_id=NEW, status="Degraded",
+                         current_count=3))  # fmt: skip
+    said = end(judge(look(seen), {"workers": tally(done=3)}), Outcome.PATCHED).reason
+    assert said.endswith("Degraded now: workers.")
 
 
 def test_rule_08_skipped_nodes_only_warn_where_that_was_declared() -> None:
@@ -130,14 +203,15 @@ def test_rule_08_nodes_that_were_on_the_image_before_are_not_skipped() -> None:
 @pytest.mark.parametrize("status", ["Failed", "RollbackComplete"])
 def test_rule_09_a_failed_group_fails_with_the_services_reason_and_counts(status: str) -> None:
     seen = cluster(group(update_status=status), failure_message="lifecycle script exited 1")
-    said = end(judge(look(seen), ALL_DONE), None).reason
+    said = end(judge(look(seen, sofar=progress("workers")), ALL_DONE), None).reason
     assert f"workers ({status}, 4 nodes, now on {OLD})" in said
     assert said.endswith("HyperPod's own reason: lifecycle script exited 1.")
 
 
 def test_rule_09_where_the_cluster_gives_no_reason_a_failed_node_may() -> None:
     seen = {"workers": tally(failed=1, named=("i-1 (failed)",), message="no space left")}
-    said = end(judge(look(cluster(group(update_status="Failed"))), seen), None).reason
+    failing = look(cluster(group(update_status="Failed")), sofar=progress("workers"))
+    said = end(judge(failing, seen), None).reason
     assert "Failed nodes: i-1 (failed). HyperPod's own reason: no space left." in said
 
 
@@ -148,7 +222,53 @@ def test_rule_09_one_failed_group_is_told_once_the_others_rest() -> None:
     rest = cluster(group("a", update_status="Failed"),
                    group("b", update_status="Succeeded", image_id=NEW))  # fmt: skip
     counts = {"a": tally(skipped=4), "b": tally(done=4)}
-    assert "Patched were: b." in end(judge(look(rest, asked, call("a", "b")), counts), None).reason
+    over = look(rest, asked, call("a", "b"), progress("a", "b"))
+    assert "Patched were: b." in end(judge(over, counts), None).reason
+
+
+def test_rule_09_a_failed_group_is_told_although_another_never_began() -> None:
+    asked, made = request(declared(InstanceGroups=groups("a", "b"))), call("a", "b", b="Succeeded")
+    seen = cluster(group("a", update_status="Failed"), group("b", update_status="Succeeded"))
+    counts = {"a": tally(skipped=4), "b": tally(untouched=4)}
+    moved = progress("a", rests=NOW)
+    assert isinstance(judge(look(seen, asked, made, moved), counts), Wait)
+    end(judge(look(seen, asked, made, moved, NOW + QUIET), counts), None)
+
+
+def test_rule_09_a_status_that_was_not_shown_before_the_call_may_be_an_old_one() -> None:
+    seen = cluster(group(update_status="Failed", image_id="default"))
+    asked = request(declared(ImageId="default"))
+    assert isinstance(judge(look(seen, asked), NONE_DONE), Wait)
+    end(judge(look(seen, asked, now=NOW + QUIET), NONE_DONE), None)
+
+
+def test_rule_09_a_group_that_was_going_back_and_shows_nothing_more_failed() -> None:
+    going = cluster(group(update_status="RollbackInProgress"))
+    assert seen_in(judge(look(going), None)).back == {digest("workers")}
+    silent = cluster(group(image_id=None), failure_message="scripts failed")
+    sofar = progress("workers", back="workers")
+    said = end(judge(look(silent, made=call(workers="Succeeded"), sofar=sofar), ALL_DONE), None)
+    assert "HyperPod rolled the nodes back." in said.reason
+
+
+def test_rule_09_in_the_older_mode_a_cluster_that_was_rolling_back_failed() -> None:
+    going = cluster(group(status=None, image_id=None), status="RollingBack")
+    assert seen_in(judge(look(going), None)).back == {digest("workers")}
+    silent = cluster(group(status=None, image_id=None))
+    end(judge(look(silent, sofar=progress("workers", back="workers")), ALL_DONE), None)
+
+
+def test_rule_09_in_the_older_mode_failed_needs_no_message() -> None:
+    end(
+        judge(look(cluster(group(status="Failed", image_id=None), status="Failed")), ALL_DONE), None
+    )
+
+
+def test_rule_09_an_old_message_is_not_told_as_the_reason() -> None:
+    made = Call(NOW - 60, {digest("workers"): ""}, failure_before=digest("old"), accepted=True)
+    seen = cluster(group(update_status="Failed"), failure_message="old")
+    said = end(judge(look(seen, made=made, sofar=progress("workers")), NONE_DONE), None).reason
+    assert said.endswith("HyperPod's message is the one from before the patch: old.")
 
 
 def test_rule_09_a_stale_failed_is_no_failure_until_it_stays_so() -> None:
@@ -230,9 +350,7 @@ def test_rule_08_where_every_node_was_skipped_nothing_was_current() -> None:
 
 def test_rule_09_an_unknown_status_is_no_sign_that_a_patch_began() -> None:
     odd = cluster(group(update_status="FailedMaintenance"))
-    waiting = judge(look(odd), None)
-    assert isinstance(waiting, Wait)
-    assert not waiting.active
+    assert not seen_in(judge(look(odd), None)).active
 
 
 def test_rule_09_the_same_old_failure_after_an_untouched_patch_is_told_as_it_is() -> None:
@@ -244,9 +362,7 @@ def test_rule_09_the_same_old_failure_after_an_untouched_patch_is_told_as_it_is(
 def test_rule_09_the_same_message_again_is_a_new_one_once_it_was_gone() -> None:
     made = Call(NOW - 60, {digest("workers"): ""}, failure_before=digest("why"), accepted=True)
     silent = cluster(group(status=None, image_id=None))
-    waiting = judge(look(silent, made=made), NONE_DONE)
-    assert isinstance(waiting, Wait)
-    assert waiting.cleared
+    assert seen_in(judge(look(silent, made=made), NONE_DONE)).cleared
     again = cluster(group(status=None, image_id=None), failure_message="why")
     end(judge(look(again, made=made), ALL_DONE), Outcome.PATCHED)
     sofar = Progress(NOW - 100, rollback=False, cleared=True)
@@ -266,6 +382,18 @@ def test_rule_12_at_the_deadline_the_request_fails_with_how_far_it_got() -> None
     said = end(judge(look(half, now=NOW + 3000), None), None).reason
     assert "The timeout of 3000 seconds passed" in said
     assert "2 of 4 nodes" in said
+
+
+def test_rule_12_a_count_that_is_not_shown_is_not_told() -> None:
+    half = cluster(group(update_status="InProgress"))
+    said = end(judge(look(half, now=NOW + 3000), None), None).reason
+    assert "ended: group workers is InProgress. The cluster goes on" in said
+
+
+def test_rule_12_of_a_call_that_nobody_answered_it_is_told_as_such() -> None:
+    odd = cluster(group(update_status="FailedMaintenance"))
+    late = look(odd, made=call(accepted=False), now=NOW + 3000)
+    assert end(judge(late, None), None).reason.startswith("It is not known whether HyperPod took")
 
 
 SINCE = NOW - 60

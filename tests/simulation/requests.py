@@ -163,6 +163,11 @@ class Request:
         return self.issued + min(3420, self.declared_timeout)
 
     @property
+    def begin_by(self) -> float:
+        timeout = self.declared_timeout if self.condition else min(3420, self.declared_timeout)
+        return min(self.answer_by, self.issued + timeout - min(timeout // 2, 1200))
+
+    @property
     def deadline(self) -> float:
         if self.condition is None or self.condition.phase is None:
             return self.answer_by

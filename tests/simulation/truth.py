@@ -189,15 +189,16 @@ class _Failure:
         self._service = service
         self._reason = reason
         self._late = now >= request.deadline - _GRACE
+        self._too_late = now >= request.begin_by - _GRACE
         name = request.properties.get("ClusterName")
         self._cluster = service.known.get(name) if isinstance(name, str) else None
 
     def judge(self) -> None:
         starts: dict[str, Callable[[], object]] = {
             "The timeout of": lambda: self._late,
-            "Nothing was patched until the timeout": lambda: self._late,
-            "Nothing was patched within ": lambda: self._late,
-            "Nothing was patched: the patch of": lambda: self._late,
+            "Nothing was patched, and it is too late to begin": lambda: self._too_late,
+            "Nothing was patched within ": lambda: self._too_late,
+            "Nothing was patched: the patch of": lambda: self._too_late,
             "How the patch ended is not known: at the timeout": lambda: self._late,
             "The patch of cluster": self._went_badly,
             "While being patched,": lambda: self._request.cluster_seen_missing,

@@ -222,6 +222,8 @@ def _progress_document(progress: Progress) -> Document:
         "rollback": progress.rollback,
         "active": sorted(progress.active),
         "cleared": progress.cleared,
+        "back": sorted(progress.back),
+        "resting": progress.resting_since,
     }
 
 
@@ -247,6 +249,8 @@ def _memory(found: Mapping[str, str]) -> Memory:
             rollback=progress["rollback"],
             active=frozenset(cast("list[str]", progress["active"])),
             cleared=bool(progress["cleared"]),
+            back=frozenset(cast("list[str]", progress["back"])),
+            resting_since=progress["resting"],
         ),
         event=_unpack(found),
         call=None

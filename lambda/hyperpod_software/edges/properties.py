@@ -57,6 +57,13 @@ KNOWN = frozenset(
 )  # fmt: skip
 
 Choice = TypeVar("Choice", bound=Enum)
+SOFTWARE = frozenset(
+    {
+        "ClusterName", "ImageId", "ImageReleaseVersion", "InstanceGroups", "Revision",
+        "WaitConditionHandle",
+    }
+)  # fmt: skip
+GROUP_ENTRY = frozenset({"InstanceGroupName", "ImageReleaseVersion"})
 
 
 class BadProperty(ValueError):
@@ -106,6 +113,26 @@ def parse_declaration(properties: object) -> Declaration:
         on_rollback=_choice(props, "OnRollback", OnRollback, OnRollback.RESTORE),
         on_skipped_nodes=_choice(props, "OnSkippedNodes", OnSkippedNodes, OnSkippedNodes.FAIL),
     )
+
+
+def parse_software(properties: object) -> Declaration:
+    """Parse what an earlier property set says of software, and nothing else: another version of
+    the library may have written it. Raises ``BadProperty`` where that cannot be read."""
+    if not isinstance(properties, dict):
+        _bad("OldResourceProperties", properties, "a structure")
+    props = cast("dict[str, object]", properties)
+    kept = {name: value for name, value in props.items() if name in SOFTWARE}
+    entries = kept.get("InstanceGroups")
+    if isinstance(entries, list):
+        kept["InstanceGroups"] = [_known_entry(each) for each in cast("list[object]", entries)]
+    return parse_declaration(kept)
+
+
+def _known_entry(entry: object) -> object:
+    if not isinstance(entry, dict):
+        return entry
+    given = cast("dict[str, object]", entry)
+    return {name: value for name, value in given.items() if name in GROUP_ENTRY}
 
 
 def _cluster(props: Mapping[str, object]) -> str:
@@ -166,7 +193,7 @@ def _instance_groups(
     versions: dict[str, str] = {}
     names: list[str] = []
     for at, item in _items("InstanceGroups", props["InstanceGroups"], MAX_GROUPS):
-        spec = _structure(at, item, {"InstanceGroupName", "ImageReleaseVersion"})
+        spec = _structure(at, item, GROUP_ENTRY)
         where = f"{at}.InstanceGroupName"
         name = _text(where, spec.get("InstanceGroupName"), MAX_GROUP_NAME)
         if name is None:

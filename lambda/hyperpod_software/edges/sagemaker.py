@@ -72,8 +72,8 @@ def update_request(patch: Patch, declared: Declaration) -> dict[str, Any]:
         groups.append(entry)
     if declared.image_id is not None:
         request["ImageId"] = declared.image_id
-    if declared.image_id is None or not patch.every_group:
-        request["InstanceGroups"] = groups
+    # Left out it would mean every group, also one that was made since the cluster was described.
+    request["InstanceGroups"] = groups
     if declared.deployment is not None:
         request["DeploymentConfig"] = declared.deployment
     return request

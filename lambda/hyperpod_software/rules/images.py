@@ -13,7 +13,7 @@ def image_refusal(image_id: str, image: Image | None, account: str, key: str | N
     managed key. So encryption is refused only where no key was declared.
     """
     if image is None:
-        why = "it does not exist in this account and region, or is not shared with it"
+        why = "it does not exist in this account and region"
     elif image.owner != account:
         why = (
             f"account {image.owner} owns it, and HyperPod takes custom AMIs of the cluster's own "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hyperpod_software.rules.cluster import in_flight, proven
 from hyperpod_software.rules.sentences import listed
-from hyperpod_software.words.cluster import Cluster
+from hyperpod_software.words.cluster import SETTLED_CLUSTER, Cluster
 from hyperpod_software.words.decision import Finish, Outcome, Patch, Wait, failed
 from hyperpod_software.words.request import Request
 from hyperpod_software.words.software import Declaration, OnCreate
@@ -26,28 +26,28 @@ def plan(request: Request, cluster: Cluster, now: float) -> Finish | Wait | Patc
     changed = changed_groups(declared, request.previous if same_cluster else None, cluster)
     if not changed:
         return _nothing("No declared image, version or revision changed.", cluster)
+    groups = tuple(name for name in changed if not _is_proven(declared, cluster, name))
+    if not groups:
+        return _nothing("Every declared group runs the declared software already.", cluster)
     busy = in_flight(cluster)
     if busy is not None:
         if now >= request.begin_by:
             return failed(
-                f"Nothing was patched within {_waited(request)} seconds: {busy}.",
+                f"Nothing was patched within {request.begin_within} seconds: {busy}. A patch that "
+                f"begins later would not end before the timeout of {declared.timeout} seconds.",
                 cluster,
             )
         return Wait(f"Waiting to begin: {busy}.")
-    groups = tuple(name for name in changed if not _is_proven(declared, cluster, name))
-    if not groups:
-        return _nothing("Every declared group runs the declared software already.", cluster)
     refusal = _refusal(declared, cluster, groups)
     if refusal is not None:
         return failed(refusal, cluster)
     if now >= request.begin_by:
         return failed(
             f"Nothing was patched: the patch of {listed(groups)} could not begin within "
-            f"{_waited(request)} seconds.",
+            f"{request.begin_within} seconds. The log says at each look why.",
             cluster,
         )
-    every_group = declared.groups is None and len(groups) == len(cluster.groups)
-    return Patch(cluster, groups, every_group)
+    return Patch(cluster, groups)
 
 
 def missing_groups(declared: Declaration, cluster: Cluster) -> str | None:
@@ -104,13 +104,11 @@ def may_call(request: Request, status: str | None, since: float | None) -> bool:
     return status == expected and since is not None and since <= request.ticket.issued + 5
 
 
-def _waited(request: Request) -> int:
-    return round(request.begin_by - request.ticket.issued)
-
-
 def _is_proven(declared: Declaration, cluster: Cluster, name: str) -> bool:
     software, group = declared.software_of(name), cluster.group(name)
-    return software is not None and group is not None and proven(software, group)
+    # In the older mode an update may show in the cluster's status alone.
+    at_rest = cluster.status in SETTLED_CLUSTER
+    return at_rest and software is not None and group is not None and proven(software, group)
 
 
 def _refusal(declared: Declaration, cluster: Cluster, groups: tuple[str, ...]) -> str | None:

@@ -31,8 +31,8 @@ def plan_rollback(request: Request, cluster: Cluster, now: float) -> Finish | Wa
         return left("the declared software did not change", cluster)
     busy = in_flight(cluster)
     if busy is not None:
-        if now >= request.begin_by:
-            return left(f"until the timeout of {declared.timeout} seconds {busy}", cluster)
+        if now >= request.answer_by:
+            return left(f"until the timeout of {request.answer_within} seconds {busy}", cluster)
         return Wait(f"Waiting before rolling back: {busy}.")
     if declared.on_rollback is OnRollback.LEAVE:
         return left("OnRollback is leave", cluster)
@@ -48,11 +48,14 @@ def plan_rollback(request: Request, cluster: Cluster, now: float) -> Finish | Wa
         return left("no group is proven to run the failed software and has a pinned one to "
                     "go back to", cluster)  # fmt: skip
     if now >= request.begin_by:
-        return left(f"the timeout of {declared.timeout} seconds was over", cluster)
-    return Patch(cluster, tuple(groups), every_group=False)
+        return left(
+            f"{request.begin_within} of {request.answer_within} seconds were over, too late to begin",
+            cluster,
+        )
+    return Patch(cluster, tuple(groups))
 
 
-def softened(end: Finish) -> Finish:
+def softened(end: Finish, *, called: bool) -> Finish:
     """The end of a rollback's patch, as a rollback may say it: never FAILED."""
     if end.outcome is Outcome.PATCHED:
         groups = listed(end.patched_groups)
@@ -60,10 +63,9 @@ def softened(end: Finish) -> Finish:
         return Finish(Outcome.RESTORED, reason, end.cluster, end.patched_groups, end.patched_nodes)
     if end.succeeded:
         return end
+    cluster = "the cluster perhaps not wholly" if called else "the cluster was not"
     return Finish(
-        Outcome.LEFT_AS_IS,
-        f"The stack was rolled back, the cluster was not: {end.reason}",
-        end.cluster,
+        Outcome.LEFT_AS_IS, f"The stack was rolled back, {cluster}: {end.reason}", end.cluster
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from hyperpod_software.words.cluster import Cluster
+from hyperpod_software.words.memory import Sight
 
 
 class Outcome(Enum):
@@ -43,8 +44,8 @@ class GroupProgress:
     """How far the patch of one group is."""
 
     group: str
-    done: int
-    """Nodes counted on the image that HyperPod is bringing."""
+    done: int | None
+    """Nodes counted on the image that HyperPod is bringing; ``None``: it shows no count."""
     total: int
 
 
@@ -53,12 +54,10 @@ class Wait:
     """Not over: look again later."""
 
     reason: str
-    active: frozenset[str] = frozenset()
-    """Patched groups seen being patched in this look, to be remembered."""
     progress: tuple[GroupProgress, ...] = ()
     """How far each patched group is; empty while nothing is being patched."""
-    cleared: bool = False
-    """The failure message from before the call is gone: to be remembered, too."""
+    sight: Sight | None = None
+    """What is to be remembered of the patch; ``None``: it was not in sight."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +66,6 @@ class Patch:
 
     cluster: Cluster
     groups: tuple[str, ...]
-    every_group: bool
-    """The whole cluster, as the API does when ``InstanceGroups`` is left out."""
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
 
@@ -34,6 +34,20 @@ class Call:
 
 
 @dataclass(frozen=True)
+class Sight:
+    """What one look at a patch saw."""
+
+    active: frozenset[str] = field(default_factory=frozenset[str])
+    """Digests of patched groups that are being patched."""
+    back: frozenset[str] = field(default_factory=frozenset[str])
+    """Digests of those that HyperPod is rolling back."""
+    cleared: bool = False
+    """The ``FailureMessage`` from before the call is gone."""
+    rests: bool = True
+    """No patched group is moving."""
+
+
+@dataclass(frozen=True)
 class Progress:
     """What earlier looks saw."""
 
@@ -46,5 +60,20 @@ class Progress:
     cleared: bool = False
     """The cluster's old ``FailureMessage`` was seen gone: one that is there later is new."""
 
+    back: frozenset[str] = field(default_factory=frozenset[str])
+    """Digests of patched groups that were seen being rolled back by HyperPod."""
+    resting_since: float | None = None
+    """Since when no patched group was seen moving; ``None`` while one is."""
+
     def saw_active(self, group: str) -> bool:
         return digest(group) in self.active
+
+    def after(self, sight: Sight, now: float) -> Progress:
+        """The progress with what one more look saw."""
+        return replace(
+            self,
+            active=self.active | sight.active,
+            cleared=self.cleared or sight.cleared,
+            back=self.back | sight.back,
+            resting_since=(self.resting_since or now) if sight.rests else None,
+        )

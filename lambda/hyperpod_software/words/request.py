@@ -13,6 +13,9 @@ WAIT_CONDITION_TIMEOUT = 43_200
 """The longest that CloudFormation waits for a wait condition's signal, in seconds."""
 ANSWER_MARGIN = 180
 """Seconds kept back from CloudFormation's own limits, for the last look and the answer."""
+PATCH_TIME = 1200
+"""Seconds that a patch takes at least, as seen on small groups: none is begun that has less
+left (or less than half of a shorter timeout), for it would fail and be rolled back."""
 
 
 class RequestType(Enum):
@@ -64,17 +67,30 @@ class Request:
         return self.declared.wait_handle
 
     @property
+    def answer_within(self) -> int:
+        """Seconds until the resource must be answered: CloudFormation stops waiting then."""
+        return min(self.declared.timeout, SERVICE_TIMEOUT - ANSWER_MARGIN)
+
+    @property
+    def begin_within(self) -> int:
+        """Seconds until it is too late to call."""
+        timeout = self.declared.timeout if self.wait_handle is not None else self.answer_within
+        return min(self.answer_within, timeout - min(timeout // 2, PATCH_TIME))
+
+    @property
+    def answer_by(self) -> float:
+        """When the resource must be answered (epoch seconds)."""
+        return self.ticket.issued + self.answer_within
+
+    @property
     def begin_by(self) -> float:
-        """When a request that has not called yet stops waiting (epoch seconds): before
-        CloudFormation stops waiting for its answer."""
-        return self.ticket.issued + min(self.declared.timeout, SERVICE_TIMEOUT - ANSWER_MARGIN)
+        """When a request that has not called yet gives up (epoch seconds)."""
+        return self.ticket.issued + self.begin_within
 
     @property
     def deadline(self) -> float:
         """When the request stops waiting for the end of its patch (epoch seconds)."""
-        return (
-            self.begin_by
-            if self.wait_handle is None
-            else self.ticket.issued
-            + min(self.declared.timeout, WAIT_CONDITION_TIMEOUT - ANSWER_MARGIN)
-        )
+        if self.wait_handle is None:
+            return self.answer_by
+        longest = WAIT_CONDITION_TIMEOUT - ANSWER_MARGIN
+        return self.ticket.issued + min(self.declared.timeout, longest)

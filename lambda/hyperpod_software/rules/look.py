@@ -1,0 +1,185 @@
+"""One look at a patch: all that is known in it, and the plain questions that it answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from hyperpod_software.rules.cluster import contradicts, is_updating
+from hyperpod_software.words.cluster import (
+    CHANGING_CLUSTER,
+    CHANGING_GROUP,
+    SETTLED_CLUSTER,
+    SETTLED_GROUP,
+    UPDATE_RUNNING,
+    UPDATE_SUCCEEDED,
+    Cluster,
+    Group,
+    NodeTally,
+)
+from hyperpod_software.words.memory import Call, Progress, Sight, digest
+from hyperpod_software.words.request import Request
+from hyperpod_software.words.software import Software
+
+QUIET = 300
+"""Seconds in which a patch must show itself, in a status or in a node's time, and within which
+what passes has passed. They count from the call, or from when a group was last seen moving.
+
+AWS documents no such bound; DescribeCluster shows an accepted update at once as far as
+anybody has seen. A call that shows nothing for this long has changed nothing."""
+
+
+class Verdict(Enum):
+    """How one patched group stands, once none is being patched any more."""
+
+    WAIT = "wait"
+    PATCHED = "patched"
+    FAILED = "failed"
+    UNTOUCHED = "untouched"
+    """No node was replaced, and nothing that is shown says that one was to be."""
+    UNTOLD = "untold"
+    """It rests, and does not show how it got there."""
+
+
+@dataclass(frozen=True)
+class Watched:
+    """One patched group with all that is known about it in this look."""
+
+    group: Group
+    software: Software
+    tally: NodeTally
+    verdict: Verdict = Verdict.WAIT
+    why: str = ""
+    """What it waits for."""
+
+    @property
+    def unsettled(self) -> int:
+        """Nodes that are on their way, and those that ListClusterNodes does not list yet."""
+        return self.tally.unsettled + max(0, self.group.current_count - self.tally.total)
+
+    @property
+    def skipped(self) -> int:
+        """Nodes that the patch left on other software.
+
+        The group's own count knows; nodes with an older time may have been there before.
+        Where it is not shown, every node that was not replaced is taken to be skipped.
+        """
+        on_image = self.group.target_state_count
+        if on_image is None:
+            return self.tally.skipped + self.tally.untouched
+        # It counts running nodes: one that failed is told as failed, and not twice.
+        return max(0, self.group.current_count - on_image - self.tally.failed)
+
+    @property
+    def unchanged(self) -> bool:
+        """No node was replaced, and nothing that is shown says that one was to be."""
+        shown = self.group.target_state_count is not None
+        off = self.skipped if shown else self.tally.skipped
+        return not (self.tally.done or off)
+
+    @property
+    def current(self) -> bool:
+        """Every node of it is shown to run the software without having been replaced."""
+        return self.tally.current == self.tally.total
+
+
+@dataclass(frozen=True)
+class Look:
+    """All that is known in one look at a patch."""
+
+    request: Request
+    call: Call
+    progress: Progress
+    cluster: Cluster
+    now: float
+    ends: float
+    """When the request stops waiting (epoch seconds)."""
+
+    def software(self, group: Group) -> Software:
+        return self.request.declared.software_of(group.name) or Software()
+
+    def contradicts(self, group: Group) -> bool:
+        """It names another image than the declared one. A group without nodes runs none."""
+        owned = self.request.declared.owned_image
+        return group.current_count > 0 and contradicts(
+            self.software(group), group, owned_image=owned
+        )
+
+    @property
+    def known_to_run(self) -> bool:
+        """HyperPod took the call: it said so, or groups were seen being patched."""
+        return self.call.accepted or bool(self.progress.active)
+
+    @property
+    def quiet(self) -> bool:
+        """Nothing has moved for long."""
+        since = self.progress.resting_since if self.progress.active else self.call.at
+        return since is not None and self.now >= since + QUIET
+
+    @property
+    def shows_no_status(self) -> bool:
+        """The older mode: what the cluster says of itself is all that tells of an update. Where
+        other groups show a status, or showed one before, one without has never been patched."""
+        statuses = (group.update_status for group in self.cluster.groups)
+        return not any(statuses) and not any(self.call.before.values())
+
+    @property
+    def told_failure(self) -> bool:
+        """The cluster's message is not the one from before the call."""
+        message = self.cluster.failure_message
+        return message is not None and (
+            self.progress.cleared or digest(message) != self.call.failure_before
+        )
+
+    def is_fresh(self, group: Group) -> bool:
+        """Its status tells of this request, and not of an earlier one."""
+        if self.progress.saw_active(group.name):
+            return True
+        before = self.call.status_before(group.name)
+        if before is None:
+            # It may just not have been shown before the call, and still be the old one.
+            return self.call.accepted and self.quiet
+        return before != group.update_status
+
+    def moves(self, group: Group) -> bool:
+        """It is being patched; or it says that it was, and still names another image."""
+        if group.status not in (*SETTLED_GROUP, None) or self._is_being_patched(group):
+            return True
+        succeeded = group.update_status == UPDATE_SUCCEEDED
+        return succeeded and self.is_fresh(group) and self.contradicts(group)
+
+    def _is_being_patched(self, group: Group) -> bool:
+        """Signs of an update; where its status is absent, the older mode's coarser ones."""
+        if group.update_status is not None:
+            return is_updating(group)
+        return self.cluster.status not in SETTLED_CLUSTER
+
+    def sight(self, watched: list[Watched]) -> Sight:
+        """What of this look is to be remembered."""
+        had_message = bool(self.call.failure_before) and not self.progress.cleared
+        return Sight(
+            active=_digests([each for each in watched if self._is_seen_active(each.group)]),
+            back=_digests([each for each in watched if self._is_seen_going_back(each.group)]),
+            cleared=had_message and self.cluster.failure_message is None,
+            rests=not any(self.moves(each.group) for each in watched),
+        )
+
+    def _is_seen_active(self, group: Group) -> bool:
+        """It is being patched for certain: a status nobody knows means "not finished yet", and
+        no more."""
+        if group.update_status is not None:
+            return group.update_status in UPDATE_RUNNING
+        if group.scaling:
+            return False
+        if group.status in CHANGING_GROUP:
+            return True
+        return self.shows_no_status and self.cluster.status in CHANGING_CLUSTER
+
+    def _is_seen_going_back(self, group: Group) -> bool:
+        if group.update_status is not None:
+            return group.update_status == "RollbackInProgress"
+        return self.shows_no_status and self.cluster.status == "RollingBack"
+
+
+def _digests(watched: list[Watched]) -> frozenset[str]:
+    return frozenset(digest(each.group.name) for each in watched)
