@@ -362,10 +362,13 @@ class Conductor:
             # Another invocation may be handing over right now: the signal tells in any case.
             ways = (Way.SIGNAL, Way.ANSWER)
         response = self._response(case, end)
-        if self._store.recall(case.path) is None:
-            if case.memory is not None:
-                raise Buried
-            return self._reply(case, response, remembered=False, ways=ways)
+        if case.memory is None:
+            # Another delivery of it may see something else in this moment, and decide otherwise:
+            # whoever remembers the request first has it.
+            by = claimer()
+            self._patiently(lambda: self._store.claim(case.path, case.progress, by))
+        elif self._store.recall(case.path) is None:
+            raise Buried
         called = case.call is not None
         kept = Answer(called=called, ways=ways, response=response)
         if not self._store.claim_answer(case.path, kept):

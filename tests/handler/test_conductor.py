@@ -28,12 +28,25 @@ def test_a_patch_is_called_once_watched_and_answered_and_nothing_is_left() -> No
     assert parts.nothing_left()
 
 
-def test_a_request_that_needs_no_patch_remembers_nothing() -> None:
+def test_a_request_that_needs_no_patch_leaves_nothing_behind() -> None:
     parts = Parts(cluster(group(image_id=NEW)))
     reply = parts.begin(event())
     assert reply is not None
     assert reply.response["Data"]["Outcome"] == "NothingToPatch"
+    parts.conductor.delivered(reply)
     assert parts.nothing_left()
+    assert not parts.hyperpod.calls
+
+
+def test_rule_07_two_deliveries_that_see_different_things_come_to_one_end() -> None:
+    """The one that answers that nothing was to be patched keeps the other from patching."""
+    parts = Parts(cluster(group(image_id=NEW)))
+    answering = parts.begin(event())
+    assert answering is not None
+    parts.hyperpod.seen = cluster(group(image_id=None))
+    again = parts.begin(event())
+    assert again is not None
+    assert again.response == answering.response
     assert not parts.hyperpod.calls
 
 
@@ -236,7 +249,11 @@ def test_a_newer_request_takes_over_from_one_that_cloudformation_gave_up() -> No
     parts.now += 1900
     parts.stack.newest = ResourceEvent("UPDATE_IN_PROGRESS", parts.now)
     parts.hyperpod.seen = cluster(group(image_id=NEW))
-    parts.begin(event("Update", "r2", ResponseURL=later, OldResourceProperties=properties()))
+    newer = parts.begin(
+        event("Update", "r2", ResponseURL=later, OldResourceProperties=properties())
+    )
+    assert newer is not None
+    parts.conductor.delivered(newer)
     assert parts.nothing_left()
 
 
@@ -247,6 +264,7 @@ def test_what_another_version_of_the_code_remembered_is_buried_and_stops_nothing
     reply = parts.begin(event())
     assert reply is not None
     assert reply.response["Status"] == "SUCCESS"
+    parts.conductor.delivered(reply)
     assert parts.nothing_left()
 
 

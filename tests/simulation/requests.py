@@ -90,6 +90,8 @@ class Request:
     """What waits for the end of its patch; ``None``: its answer is the end."""
     phase: Phase = Phase.WAITING
     answer: dict[str, Any] | None = None
+    handed_over: bool = False
+    """It said that a signal is to follow, whether or not anybody waited for that."""
     ended: float | None = None
     end_shown: float | None = None
     """When DescribeStackEvents shows that."""
@@ -169,7 +171,7 @@ class Request:
 
     @property
     def deadline(self) -> float:
-        if self.condition is None or self.condition.phase is None:
+        if not self.handed_over:
             return self.answer_by
         return self.issued + min(43_020, self.declared_timeout)
 

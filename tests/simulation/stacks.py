@@ -484,6 +484,8 @@ class CloudFormation:
             self._end_condition(request, request.condition, Phase.CANCELLED)
 
     def _take_answer(self, request: Request, answer: dict[str, Any], body: bytes) -> None:
+        if dict(answer.get("Data") or {}).get("Outcome") == "Patching":
+            request.handed_over = True
         if not request.waiting:
             self._world.say(f"an answer to {request} that nobody waits for")
             return

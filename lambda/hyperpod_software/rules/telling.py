@@ -87,12 +87,19 @@ def untouched(look: Look, told: list[Watched]) -> Finish:
         why = "they had the software already"
     else:
         why = "as far as HyperPod shows they had the software already"
+    broken = sum(each.tally.failed for each in told)
+    named = listed([name for each in told for name in each.tally.named if _is_failed(name)], 5)
+    but = f" But {counted(broken, 'node')} failed: {named}." if broken else ""
     return Finish(
         Outcome.ALREADY_CURRENT,
         f"HyperPod took the call and replaced no node of {groups} in cluster "
-        f"{look.cluster.name}: {why}.",
+        f"{look.cluster.name}: {why}.{but}",
         look.cluster,
     )
+
+
+def _is_failed(node: str) -> bool:
+    return node.endswith("(failed)")
 
 
 def failure(look: Look, told: list[Watched]) -> Finish:
@@ -113,7 +120,7 @@ def failure(look: Look, told: list[Watched]) -> Finish:
         text += " HyperPod rolled the nodes back."
     if good:
         text += f" Patched were: {listed(good)}."
-    broken = [name for each in bad for name in each.tally.named if name.endswith("(failed)")]
+    broken = [name for each in bad for name in each.tally.named if _is_failed(name)]
     if broken:
         text += f" Failed nodes: {listed(broken, 5)}."
     return failed(sentence(f"{text} {_service_reason(look, bad)}"), look.cluster)
