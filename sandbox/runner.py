@@ -120,6 +120,7 @@ class Sandbox:
         hyperpod = HyperPod(
             rng=Random(self._seed),
             faults=self._faults,
+            own_faults=self._own_faults,
             account=ACCOUNT,
             region=REGION,
         )
@@ -139,8 +140,6 @@ class Sandbox:
         ministack.add_parameters(PARAMETERS)
         for description in self._clusters:
             self._add(hyperpod, description)
-        for name, changes in self._own_faults.items():
-            self.control.set(name, **changes)
         if self._bootstraps:
             self.bootstrap()
 

@@ -68,6 +68,7 @@ class HyperPod:
         *,
         rng: Random,
         faults: Faults | None = None,
+        own_faults: Mapping[str, Mapping[str, Any]] | None = None,
         account: str = "000000000000",
         region: str = "us-east-1",
         releases: tuple[str, ...] = RELEASES,
@@ -83,8 +84,10 @@ class HyperPod:
         self.calls: list[Call] = []
         self.operations: Counter[str] = Counter()
         self._faults = self._first_faults = faults or Faults()
+        self._first_changes = own_faults or {}
         self._own_changes: dict[str, dict[str, Any]] = {}
-        self._refusals: dict[str | None, list[Refusal]] = {None: list(self._faults.refusals)}
+        self._refusals: dict[str | None, list[Refusal]] = {}
+        self._take_first_changes()
         self._images = images
         self._alarms = alarms
         self._checks = checks
@@ -163,11 +166,17 @@ class HyperPod:
     def reset_faults(self, *, now: float) -> None:
         """Back to the settings it was made with, at the pace of the moment, for every cluster."""
         self._advance(now)
-        self._own_changes.clear()
         self._faults = replace(self._first_faults, speed=self._faults.speed)
+        self._take_first_changes()
+        for name, live in self._lives.items():
+            live.change_faults(self._faults.changed(self._own_changes.get(name, {})), now)
+
+    def _take_first_changes(self) -> None:
+        self._own_changes = {name: dict(own) for name, own in self._first_changes.items()}
         self._refusals = {None: list(self._faults.refusals)}
-        for live in self._lives.values():
-            live.change_faults(self._faults, now)
+        for name, own in self._own_changes.items():
+            if "refusals" in own:
+                self._refusals[name] = list(self._faults.changed(own).refusals)
 
     # Time
 

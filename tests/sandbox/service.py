@@ -21,10 +21,16 @@ class Service:
     """Drives a HyperPod by hand; `now` are seconds since its start."""
 
     def __init__(
-        self, description: dict[str, Any] | None = None, *, alarms: Any = None, **faults: Any
+        self,
+        description: dict[str, Any] | None = None,
+        *,
+        alarms: Any = None,
+        own_faults: dict[str, Any] | None = None,
+        **faults: Any,
     ) -> None:
         rng = Random(7)
-        more = {"alarms": alarms} if alarms else {}
+        more: dict[str, Any] = {"alarms": alarms} if alarms else {}
+        more["own_faults"] = own_faults
         self.hyperpod = HyperPod(
             rng=rng, faults=Faults().changed({**CALM, **faults}), checks=CHECKS, **more
         )

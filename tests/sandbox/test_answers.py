@@ -151,6 +151,13 @@ def test_a_reset_goes_back_to_the_settings_at_start_but_for_the_speed() -> None:
     assert faults.failing_amis == ("ami-00000000",)
 
 
+def test_a_reset_goes_back_to_what_one_cluster_alone_had_at_start() -> None:
+    service = Service(own_faults={"ml": {"flapping": 1.0}})
+    service.hyperpod.set_faults({"flapping": 0.5}, now=START, cluster="ml")
+    service.hyperpod.reset_faults(now=START)
+    assert service.hyperpod.faults_of("ml").flapping == 1.0
+
+
 def test_fields_flap() -> None:
     service = Service(flapping=0.5)
     seen = {"CurrentImageId" in service.group() for _ in range(50)}
