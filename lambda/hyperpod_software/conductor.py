@@ -34,7 +34,7 @@ from hyperpod_software.rules.undoing import left, plan_rollback, softened
 from hyperpod_software.rules.watching import judge
 from hyperpod_software.words.cluster import Cluster, Node
 from hyperpod_software.words.decision import CountNodes, Finish, Outcome, Patch, Wait, failed
-from hyperpod_software.words.memory import Call, digest
+from hyperpod_software.words.memory import Call, Progress, digest
 from hyperpod_software.words.reply import Reply, Way
 from hyperpod_software.words.request import Request, RequestType, Ticket
 
@@ -116,7 +116,7 @@ class Conductor:
             log.exception({"stage": "delete", "stack": case.ticket.stack_id})
         end = Finish(Outcome.LEFT_AS_IS, "The cluster was left as it is.")
         _say(case.ticket, "delete", reason=end.reason)
-        return Reply(case.ticket, self._response(case, end), case.path, remembered=False)
+        return _reply(case, self._response(case, end), remembered=False)
 
     def delivered(self, reply: Reply) -> None:
         """CloudFormation has it: after the last answer nothing of the request needs to stay."""
@@ -130,21 +130,19 @@ class Conductor:
     def undelivered(self, reply: Reply, event: Event, surroundings: Surroundings) -> None:
         """CloudFormation could not be reached: keep the answer and try again each minute,
         for as long as CloudFormation waits."""
-        case = self._case(event, None, surroundings, first_hand=True)
-        case = replace(case, ticket=reply.ticket)
-        if self._clock() >= case.expires:
-            _say(case.ticket, "answer", logging.CRITICAL, problem="CloudFormation was never reached",
+        ticket, path = reply.ticket, reply.path
+        if self._clock() >= reply.expires:
+            _say(ticket, "answer", logging.CRITICAL, problem="CloudFormation was never reached",
                  status=reply.response["Status"], reason=reply.response["Reason"])  # fmt: skip
-            self.bury(reply.path)
-        else:
-            if not reply.remembered:
-                self._store.claim(reply.path, case.progress)
-                self._store.claim_answer(
-                    reply.path, Answer(called=False, ways=reply.ways, response=reply.response)
-                )
-            # An invocation that was killed may have claimed, and not come to the rest.
-            self._store.keep_event(reply.path, case.event)
-            self._polling.start(reply.path, surroundings.function_arn, case.expires, None)
+            self.bury(path)
+            return
+        if not reply.remembered:
+            kept = Answer(called=False, ways=reply.ways, response=reply.response)
+            self._store.claim(path, Progress(ticket.issued))
+            self._store.claim_answer(path, kept)
+        # An invocation that was killed may have claimed, and not come to the rest.
+        self._store.keep_event(path, slim(event))
+        self._polling.start(path, surroundings.function_arn, reply.expires, None)
 
     def bury(self, path: str) -> None:
         """End the polling of a request, then forget it. Memory goes last: it is the only
@@ -176,7 +174,7 @@ class Conductor:
         kept = case.memory.answer if case.memory is not None else None
         if kept is not None:
             if kept.called or case.call is None:
-                return self._reply(case, kept.response, remembered=True, ways=kept.ways)
+                return _reply(case, kept.response, ways=kept.ways)
             # Decided while another invocation was calling, and then cut short: not true.
             self._store.release_answer(case.path)
         try:
@@ -343,7 +341,7 @@ class Conductor:
             cluster,
         )
         response = self._response(case, end)
-        return Reply(case.ticket, response, case.path, remembered=True, last=False)
+        return _reply(case, response, last=False)
 
     def _end(self, case: Case, end: Finish) -> Reply | None:
         """The reply, where this invocation is the one that may give it. Only that one says so
@@ -378,19 +376,7 @@ class Conductor:
             # It is over by now; or a call was made meanwhile, and this end is not the true one.
             self._store.release_answer(case.path)
             return None
-        return self._reply(case, response, remembered=True, ways=ways)
-
-    def _reply(
-        self, case: Case, response: dict[str, Any], *, remembered: bool, ways: tuple[Way, ...]
-    ) -> Reply:
-        return Reply(
-            case.ticket,
-            response,
-            case.path,
-            remembered=remembered,
-            ways=ways,
-            wait_handle=case.wait_handle,
-        )
+        return _reply(case, response, ways=ways)
 
     def _response(self, case: Case, end: Finish) -> dict[str, Any]:
         replaces = False
@@ -479,7 +465,7 @@ class Conductor:
         end = left(why, None) if case.rollback else failed(why)
         if memory is None:
             _say_finished(case, end, self._clock())
-            return Reply(case.ticket, self._response(case, end), case.path, remembered=False)
+            return _reply(case, self._response(case, end), remembered=False)
         with suppress(Buried):
             return self._end(replace(case, memory=memory), end)
         return None
@@ -494,6 +480,26 @@ class Conductor:
                     raise
             self._sleep(5)
         return call()
+
+
+def _reply(
+    case: Case,
+    response: dict[str, Any],
+    *,
+    ways: tuple[Way, ...] = (Way.ANSWER,),
+    remembered: bool = True,
+    last: bool = True,
+) -> Reply:
+    return Reply(
+        case.ticket,
+        response,
+        case.path,
+        remembered=remembered,
+        expires=case.expires,
+        ways=ways,
+        wait_handle=case.wait_handle,
+        last=last,
+    )
 
 
 def _say_waiting(case: Case, wait: Wait, now: float) -> None:

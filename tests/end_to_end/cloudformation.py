@@ -1,8 +1,9 @@
 """CloudFormation as AWS documents it, where the sandbox's own differs.
 
-A loopback server takes the answers, as the response bucket does, and tells of the stack. `Stack`
-goes through the sequences of requests that CloudFormation sends for one resource. The function
-behind it is woken by what is in EventBridge, and by nothing else.
+A loopback server takes answers and signals, as the response buckets do, and tells of the stack.
+`Stack` goes through the sequences of requests that CloudFormation sends for one resource, and waits
+for a signal where a request brings a new handle. The function behind it is woken by what is in
+EventBridge, and by nothing else.
 """
 
 from __future__ import annotations
@@ -16,15 +17,18 @@ from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from typing import Any, Self
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote
 from xml.sax.saxutils import escape
 
-from sandbox.images import ACCOUNT, REGION
+from sandbox.images import ACCOUNT, NEW, REGION
 from tests.end_to_end.function import Function, Ran
 from tests.end_to_end.stacks import until
 
 ANSWER_LIMIT = 4096
 URL_LIFETIME = 7200
+HANDLE_LIFETIME = 86_400
+LONG = 43_020
+"""The function's deadline for a declared timeout of twelve hours, in seconds."""
 LOGICAL_ID = "Software"
 TOO_LONG = "Response object is too long."
 NO_ANSWER = (
@@ -36,18 +40,45 @@ DROP = 0
 Properties = Mapping[str, Any]
 
 
-@dataclass
-class Request:
+def software(
+    cluster: str,
+    image: str = NEW.id,
+    groups: tuple[str, ...] = ("workers",),
+    *,
+    handle: Handle | None = None,
+) -> dict[str, Any]:
+    """Properties as CloudFormation sends them: all text. With a handle the patch may take hours."""
+    long = {"Timeout": str(LONG), "WaitConditionHandle": handle.url} if handle else {}
+    return {
+        "ServiceToken": "not looked at",
+        "ServiceTimeout": "3600",
+        "ClusterName": cluster,
+        "ImageId": image,
+        "InstanceGroups": [{"InstanceGroupName": name} for name in groups],
+        "Timeout": "3420",
+        **long,
+    }
+
+
+@dataclass(eq=False, kw_only=True)
+class Box:
+    """A pre-signed URL, and what was put there."""
+
+    url: str
+    expires: float
+    taken: list[bytes] = field(default_factory=list)
+    """Everything that the bucket took; the first one is CloudFormation's."""
+    late: list[bytes] = field(default_factory=list)
+    """What came when CloudFormation did not wait any more."""
+    tries: int = 0
+    over: bool = False
+
+
+@dataclass(eq=False, kw_only=True)
+class Request(Box):
     """One request to the resource, and the answer that took effect."""
 
     event: dict[str, Any]
-    signed: float
-    taken: list[bytes] = field(default_factory=list)
-    """Every answer that the bucket took; the first one is CloudFormation's."""
-    late: list[bytes] = field(default_factory=list)
-    """Those that came when CloudFormation did not wait any more."""
-    tries: int = 0
-    over: bool = False
 
     @property
     def answer(self) -> dict[str, Any] | None:
@@ -65,14 +96,40 @@ class Request:
         return body
 
 
+@dataclass(eq=False, kw_only=True)
+class Handle(Box):
+    """A wait condition's handle, and the signal that took effect."""
+
+    @property
+    def signal(self) -> dict[str, str] | None:
+        """What CloudFormation makes of the first signal; more with its id are ignored."""
+        if not self.taken:
+            return None
+        assert len(self.taken[0]) <= ANSWER_LIMIT
+        body: dict[str, str] = json.loads(self.taken[0])
+        assert body.keys() == {"Status", "Reason", "UniqueId", "Data"}
+        assert all(isinstance(value, str) for value in body.values())
+        assert all(body.values())
+        assert body["Status"] in ("SUCCESS", "FAILURE")
+        return body
+
+    @property
+    def attributes(self) -> list[str]:
+        """What a template makes of the wait condition's ``Data``."""
+        assert self.signal is not None
+        return json.dumps({self.signal["UniqueId"]: self.signal["Data"]}).split("|")[1:-1]
+
+
 class CloudFormation:
-    """The server: a response bucket, and DescribeStacks and DescribeStackEvents."""
+    """The server: the buckets for what is told, and DescribeStacks and DescribeStackEvents."""
 
     def __init__(self) -> None:
-        self.requests: dict[str, Request] = {}
+        self.boxes: dict[str, Box] = {}
         self.stacks: dict[str, Stack] = {}
-        self.moods: list[int] = []
-        """What the next PUTs get instead of being taken: a status, or DROP."""
+        self.moods: list[int | None] = []
+        """What the next PUTs get instead of being taken: a status, or DROP. None: it is taken."""
+        self.took: list[Box] = []
+        """Where something was taken, in its order."""
         self._http = _Server(("127.0.0.1", 0), _Handler)
         self._http.owner = self
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,))
@@ -92,25 +149,35 @@ class CloudFormation:
 
     def sign(self, event: dict[str, Any], signed: float) -> Request:
         """Give a request its URL, signed at that time."""
-        request = Request(event, signed)
-        self.requests[event["RequestId"]] = request
         date = datetime.fromtimestamp(signed, UTC).strftime("%Y%m%dT%H%M%SZ")
         query = f"X-Amz-Date={date}&X-Amz-Expires={URL_LIFETIME}&X-Amz-Signature=SECRET"
-        event["ResponseURL"] = f"{self.url}/{event['RequestId']}?{query}"
+        path = f"/{event['RequestId']}?{query}"
+        event["ResponseURL"] = self.url + path
+        request = Request(url=self.url + path, expires=signed + URL_LIFETIME, event=event)
+        self.boxes[path] = request
         return request
 
+    def handle(self, stack_id: str) -> Handle:
+        """A wait condition's new handle."""
+        expires = time.time() + HANDLE_LIFETIME
+        name = quote(f"{stack_id}/Handle{next(_numbers):08}", safe="")
+        path = f"/{name}?AWSAccessKeyId=AKIA&Expires={expires:.0f}&Signature=SECRET%2B%3D"
+        self.boxes[path] = handle = Handle(url=self.url + path, expires=expires)
+        return handle
+
     def put(self, path: str, body: bytes) -> int:
-        """What the bucket says to an answer."""
-        parts = urlsplit(path)
-        request = self.requests[parts.path.strip("/")]
-        request.tries += 1
-        if self.moods:
-            return self.moods.pop(0)
-        if "SECRET" not in parse_qs(parts.query)["X-Amz-Signature"]:
+        """What the bucket says to an answer or a signal."""
+        box = self.boxes.get(path)
+        if box is None:
+            return 403  # The signature is spoilt.
+        box.tries += 1
+        mood = self.moods.pop(0) if self.moods else None
+        if mood is not None:
+            return mood
+        if time.time() > box.expires:
             return 403
-        if time.time() > request.signed + URL_LIFETIME:
-            return 403
-        (request.late if request.over else request.taken).append(body)
+        (box.late if box.over else box.taken).append(body)
+        self.took.append(box)
         return 200
 
     def answer(self, form: Mapping[str, str]) -> str:
@@ -155,7 +222,7 @@ class Stack:
         """Create, and Delete where that fails."""
         request = self.begin_create(properties)
         self.await_answer(request)
-        return self.end_create(request)
+        return self.await_end(self.end_create(request))
 
     def begin_create(self, properties: Properties, *, age: float = 0.0) -> Request:
         self.properties = properties
@@ -167,14 +234,18 @@ class Stack:
         if answer["Status"] == "SUCCESS":
             self.physical_id = answer["PhysicalResourceId"]
             self._happened(LOGICAL_ID, "CREATE_COMPLETE")
-            self.status = "CREATE_COMPLETE"
+            if self.waits_on(request) is None:
+                self.status = "CREATE_COMPLETE"
             return request
         self.physical_id = answer.get("PhysicalResourceId")
         self._happened(LOGICAL_ID, "CREATE_FAILED")
+        self._undo_create()
+        return request
+
+    def _undo_create(self) -> None:
         self.status = "ROLLBACK_IN_PROGRESS"
         self.delete()
         self.status = "ROLLBACK_COMPLETE"
-        return request
 
     def cancel_create(self) -> Request:
         """Another resource fails while the Create runs: nobody tells the function. The Delete that
@@ -189,7 +260,7 @@ class Stack:
         """Update, and Update with the old properties where that fails."""
         request = self.begin_update(properties)
         self.await_answer(request)
-        return self.end_update(request)
+        return self.await_end(self.end_update(request))
 
     def begin_update(self, properties: Properties, *, age: float = 0.0) -> Request:
         self.status = "UPDATE_IN_PROGRESS"
@@ -209,20 +280,34 @@ class Stack:
             self._happened(LOGICAL_ID, "UPDATE_FAILED")
             self.roll_back(request)
             return request
-        self.properties = request.event["ResourceProperties"]
-        replaced, self.physical_id = self.physical_id, answer["PhysicalResourceId"]
         self._happened(LOGICAL_ID, "UPDATE_COMPLETE")
+        if self.waits_on(request) is None:
+            self._complete_update(request)
+        return request
+
+    def _complete_update(self, request: Request) -> None:
+        assert request.answer is not None
+        self.properties = request.event["ResourceProperties"]
+        replaced, self.physical_id = self.physical_id, request.answer["PhysicalResourceId"]
         self.status = "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"
         if replaced != self.physical_id:
             self.delete(replaced)
         self.status = "UPDATE_COMPLETE"
-        return request
 
     def roll_back(self, failed: Request) -> Request:
-        """The Update that undoes one: no event of it says so, the stack's status does."""
+        """The Update that undoes one, and its end."""
+        request = self.begin_roll_back(failed)
+        self.await_answer(request)
+        return self.end_roll_back(request)
+
+    def begin_roll_back(self, failed: Request) -> Request:
+        """No event of that Update says what it is: the stack's status does."""
         failed.over = True
+        handle = self.waits_on(failed)
+        if handle is not None:
+            handle.over = True
         self.status = "UPDATE_ROLLBACK_IN_PROGRESS"
-        request = self._send(
+        return self._send(
             "Update",
             "UPDATE_IN_PROGRESS",
             0.0,
@@ -230,9 +315,10 @@ class Stack:
             ResourceProperties=failed.event["OldResourceProperties"],
             OldResourceProperties=failed.event["ResourceProperties"],
         )
-        self.await_answer(request)
-        answer = self._close(request)
-        done = answer["Status"] == "SUCCESS"
+
+    def end_roll_back(self, request: Request) -> Request:
+        done = self._close(request)["Status"] == "SUCCESS"
+        self._happened(LOGICAL_ID, "UPDATE_COMPLETE" if done else "UPDATE_FAILED")
         self.status = "UPDATE_ROLLBACK_COMPLETE" if done else "UPDATE_ROLLBACK_FAILED"
         return request
 
@@ -251,6 +337,47 @@ class Stack:
         assert answer["Status"] == "SUCCESS", answer
         self._happened(LOGICAL_ID, "DELETE_COMPLETE")
         return request
+
+    # Waiting past the hour
+
+    def handle(self) -> Handle:
+        """A new handle, as each new declaration of a long timeout brings one."""
+        return self._formation.handle(self.id)
+
+    def waits_on(self, request: Request) -> Handle | None:
+        """The handle that came with this request, if it is a new one."""
+        event = request.event
+        url = event["ResourceProperties"].get("WaitConditionHandle")
+        if url is None or url == event.get("OldResourceProperties", {}).get("WaitConditionHandle"):
+            return None
+        handle = self._formation.boxes[url.removeprefix(self._formation.url)]
+        assert isinstance(handle, Handle)
+        return handle
+
+    def await_end(self, request: Request) -> Request:
+        """Let the rules fire until the signal is there, where the resource is complete and its
+        wait condition waits."""
+        handle = self.waits_on(request)
+        if handle is not None and self.status.endswith("_IN_PROGRESS"):
+            self.await_answer(handle)
+            self.end_wait(request)
+        return request
+
+    def end_wait(self, request: Request) -> None:
+        """What CloudFormation does with the signal, or with none in all the condition's time."""
+        handle = self.waits_on(request)
+        assert handle is not None
+        handle.over = True
+        create = request.event["RequestType"] == "Create"
+        if handle.signal is not None and handle.signal["Status"] == "SUCCESS":
+            if create:
+                self.status = "CREATE_COMPLETE"
+            else:
+                self._complete_update(request)
+        elif create:
+            self._undo_create()
+        else:
+            self.roll_back(request)
 
     # What they are made of
 
@@ -284,17 +411,19 @@ class Stack:
         for rule in rules:
             targets = self._eventbridge.list_targets_by_rule(Rule=rule["Name"])["Targets"]
             for target in targets:
-                assert "SECRET" not in json.dumps([rule, target])
+                shown = json.dumps([rule, target])
+                assert "SECRET" not in shown
+                assert self._formation.url not in shown
                 self._function.invoke(json.loads(target["Input"]), ahead=ahead)
         return len(rules)
 
-    def await_answer(self, request: Request) -> None:
-        """Let the rules fire until the answer is there."""
+    def await_answer(self, box: Box) -> None:
+        """Let the rules fire until the answer, or the signal, is there."""
 
         def answered() -> bool | None:
-            if not request.taken:
+            if not box.taken:
                 assert self.wake(), "no answer, and no rule that could bring one"
-            return bool(request.taken) or None
+            return bool(box.taken) or None
 
         until(answered, "an answer")
 

@@ -1,16 +1,24 @@
-"""One sandbox for all tests that need no other, and what is begun there before the first test."""
+"""One sandbox for all tests that need no other, and what is begun there before the first test.
+
+Also CloudFormation as AWS documents it, with the function by hand beside it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 from sandbox.runner import Sandbox
-from tests.end_to_end.stacks import MINUTE, SPEED, Cloud, Said, Stack
-from tests.end_to_end.story import AHEAD, Told
+from tests.end_to_end import cloudformation
+from tests.end_to_end.cloudformation import CloudFormation
+from tests.end_to_end.function import Function
+from tests.end_to_end.stacks import MINUTE, SPEED, Cloud, Said, Stack, by_app
+from tests.end_to_end.story import AHEAD, Outwaited, Told
+
+PREFIX = "HyperPodSoftware-a51715a5"
 
 
 @pytest.fixture(scope="session")
@@ -37,6 +45,12 @@ def told(ahead: dict[str, Future[Any]]) -> Told:
 
 
 @pytest.fixture(scope="session")
+def outwaited(ahead: dict[str, Future[Any]]) -> Outwaited:
+    found: Outwaited = ahead["outwaited"].result()
+    return found
+
+
+@pytest.fixture(scope="session")
 def without_cluster(ahead: dict[str, Future[Any]]) -> Said:
     found: Said = ahead["without_cluster"].result()
     return found
@@ -51,4 +65,61 @@ def without_group(ahead: dict[str, Future[Any]]) -> Said:
 @pytest.fixture(scope="session")
 def slow(ahead: dict[str, Future[Any]]) -> Stack:
     found: Stack = ahead["slow"].result()
+    return found
+
+
+# --- CloudFormation as it is --------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def formation() -> Iterator[CloudFormation]:
+    with CloudFormation() as formation:
+        yield formation
+
+
+@pytest.fixture(scope="module")
+def function(
+    cloud: Cloud, formation: CloudFormation, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Function]:
+    (bundle,) = by_app("Bundle", cluster="ml").files.values()
+    environment = {
+        **cloud.sandbox.environment,
+        "AWS_ENDPOINT_URL_CLOUDFORMATION": formation.url,
+    }
+    directory = tmp_path_factory.mktemp("bundle")
+    with Function(bundle, directory, PREFIX, environment) as function:
+        yield function
+
+
+@pytest.fixture
+def stack(
+    cloud: Cloud, formation: CloudFormation, function: Function, left: Callable[[], list[str]]
+) -> Iterator[cloudformation.Stack]:
+    function.ran.clear()
+    formation.moods.clear()
+    formation.took.clear()
+    stack = cloudformation.Stack(formation, function, cloud.client("events"))
+    yield stack
+    remains = left()
+    if remains:
+        # What one test leaves must not fail those after it.
+        formation.moods.clear()
+        stack.delete()
+    assert remains == []
+    assert [ran.error for ran in function.ran if ran.error] == []
+    log = "".join(ran.log for ran in function.ran)
+    assert "SECRET" not in log
+    assert formation.url not in log
+
+
+@pytest.fixture
+def left(cloud: Cloud) -> Callable[[], list[str]]:
+    """The rules and parameters that the function left."""
+
+    def found() -> list[str]:
+        rules = cloud.client("events").list_rules(NamePrefix=PREFIX)["Rules"]
+        path = {"Path": f"/{PREFIX}", "Recursive": True}
+        parameters = cloud.client("ssm").get_parameters_by_path(**path)["Parameters"]
+        return [str(one["Name"]) for one in (*rules, *parameters)]
+
     return found

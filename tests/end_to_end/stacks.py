@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from aws_cdk import App
+from aws_cdk import App, CfnWaitCondition
 from aws_cdk import Stack as CdkStack
 from botocore.exceptions import ClientError
 
@@ -28,6 +28,7 @@ from sandbox.runner import Sandbox
 
 ROOT = Path(__file__).parents[2]
 SOFTWARE = "Custom::HyperPodClusterSoftware"
+WAIT = "AWS::CloudFormation::WaitCondition"
 BUCKET = f"cdk-hnb659fds-assets-{ACCOUNT}-{REGION}"
 SPEED = 600
 """How many seconds of the service pass in one: a node is patched in half a second."""
@@ -82,11 +83,29 @@ class Synthesized:
 
 def by_app(stack_name: str, **context: str) -> Synthesized:
     """What app.py makes of these context keys."""
-    keys = {key.replace("_", "-"): value for key, value in context.items()}
     with _kernel, _outdir() as outdir:
         app = App(outdir=str(outdir), stack_traces=False)
-        HyperPodPatching(app, Context({"stack": stack_name, **keys}))
+        _declare(app, stack_name, context)
         return _read(app, stack_name, outdir)
+
+
+def _declare(app: App, stack_name: str, context: Mapping[str, str]) -> HyperPodPatching:
+    keys = {key.replace("_", "-"): value for key, value in context.items()}
+    return HyperPodPatching(app, Context({"stack": stack_name, **keys}))
+
+
+@contextmanager
+def impatient(stack_name: str, seconds: int, **context: str) -> Iterator[Path]:
+    """The same as an assembly for the command line, with a wait condition that waits only so
+    long. The function is not told: its own deadline stays."""
+    with _outdir() as outdir:
+        with _kernel:
+            app = App(outdir=str(outdir), stack_traces=False)
+            for found in _declare(app, stack_name, context).node.find_all():
+                if isinstance(found, CfnWaitCondition):
+                    found.timeout = str(seconds)
+            app.synth()
+        yield outdir
 
 
 def by_hand(stack_name: str, declare: Callable[[CdkStack], object]) -> Synthesized:
@@ -197,6 +216,25 @@ class Cloud:
             self.operator.create_stack(**arguments)
         return stack
 
+    def begin_long(self, synthesized: Synthesized, cluster: str) -> Stack:
+        """The same up to where the patch runs and the resource has its answer: only the wait
+        condition is left to tell of the end. The cluster is held."""
+        self.hold(cluster)
+        stack = Stack(self, synthesized)
+        before = len(stack.statuses()) if stack.exists() else 0
+        self.begin(synthesized)
+        answered = ["CREATE_COMPLETE"], ["UPDATE_COMPLETE"]
+        until(lambda: stack.statuses()[before:][-1:] in answered or None, "the patch to run")
+        return stack
+
+    def hold(self, cluster: str) -> None:
+        """Let patches take minutes, and show at once, until the cluster is let go."""
+        self.control.set(cluster, speed=1, settle_seconds=0)
+
+    def let_go(self, cluster: str) -> None:
+        """Let patches go on at the usual speed."""
+        self.control.set(cluster, speed=SPEED)
+
     def cdk(self, *arguments: str) -> Said:
         """The CDK's command line, as a user runs it in a checkout."""
         with _outdir() as outdir:
@@ -300,12 +338,14 @@ class Stack:
 
     @property
     def failure(self) -> str:
-        """The reason of the custom resource's last failure, as CloudFormation shows it."""
+        """The reason of the last failure, the custom resource's or its wait condition's, as
+        CloudFormation shows it."""
         return str(
             next(
                 event.get("ResourceStatusReason")
                 for event in reversed(self.events())
-                if event["ResourceType"] == SOFTWARE and event["ResourceStatus"].endswith("_FAILED")
+                if event["ResourceType"] in (SOFTWARE, WAIT)
+                and event["ResourceStatus"].endswith("_FAILED")
             )
         )
 

@@ -7,12 +7,24 @@ before the first test, each with a cluster and a stack of its own, and the tests
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 from sandbox.clusters import slurm
 from sandbox.images import FAILING, NEW, NEWER
-from tests.end_to_end.stacks import Cloud, Said, Stack, by_app, images, seconds_of_timeout
+from tests.end_to_end.stacks import (
+    Cloud,
+    Said,
+    Stack,
+    by_app,
+    images,
+    impatient,
+    seconds_of_timeout,
+    until,
+)
+
+UNASKED = ("--require-approval", "never")
 
 
 @dataclass(frozen=True)
@@ -49,22 +61,11 @@ def tell_story(cloud: Cloud) -> Told:
     cloud.add(slurm(cluster), lost_events=0.0)
 
     def step(command: str, *options: str, **context: str) -> Step:
-        control = cloud.control
-        calls, replaced = len(control.calls(cluster)), control.replaced(cluster)
-        said = run(cloud, command, *options, cluster=cluster, stack=stack.name, **context)
-        there = stack.exists()
-        return Step(
-            said,
-            control.calls(cluster)[calls:],
-            {k: n - replaced[k] for k, n in control.replaced(cluster).items() if n > replaced[k]},
-            images(cloud, cluster),
-            stack.outputs if there else {},
-            stack.status,
-            stack.failure if there and said.code else None,
-        )
+        keys = {"cluster": cluster, "stack": stack.name, **context}
+        return take(cloud, stack, cluster, lambda: run(cloud, command, *options, **keys))
 
     def deploy(**context: str) -> Step:
-        return step("deploy", "--require-approval", "never", **context)
+        return step("deploy", *UNASKED, **context)
 
     return Told(
         stack=stack,
@@ -78,6 +79,64 @@ def tell_story(cloud: Cloud) -> Told:
     )
 
 
+def take(cloud: Cloud, stack: Stack, cluster: str, command: Callable[[], Said]) -> Step:
+    """Run a command, and see what became of stack and cluster."""
+    control = cloud.control
+    calls, replaced = len(control.calls(cluster)), control.replaced(cluster)
+    said = command()
+    there = stack.exists()
+    return Step(
+        said,
+        control.calls(cluster)[calls:],
+        {k: n - replaced[k] for k, n in control.replaced(cluster).items() if n > replaced[k]},
+        images(cloud, cluster),
+        stack.outputs if there else {},
+        stack.status,
+        stack.failure if there and said.code else None,
+    )
+
+
+@dataclass(frozen=True)
+class Outwaited:
+    """A deploy whose wait past the hour times out, and the same deploy once more."""
+
+    stack: Stack
+    timed_out: Step
+    again: Step
+
+
+def outwait(cloud: Cloud) -> Outwaited:
+    cluster = "outwaited"
+    cloud.add(slurm(cluster))
+    keys = {"cluster": cluster, "groups": "workers", "batch": "50%", "timeout": "720"}
+    stack = cloud.deploy(by_app("Outwaited", image=NEW.id, **keys))
+    keys |= {"image": NEWER.id}
+
+    def time_out() -> Said:
+        # The patch goes on until the rollback was seen to wait for it.
+        cloud.hold(cluster)
+        with impatient(stack.name, 1, **keys) as assembly, ThreadPoolExecutor(1) as pool:
+            said = pool.submit(cloud.cdk, "deploy", "--app", str(assembly), *UNASKED)
+            try:
+                until(lambda: waits_to_roll_back(stack) or None, "the rollback to wait")
+            finally:
+                cloud.let_go(cluster)
+            return said.result()
+
+    def deploy() -> Said:
+        return run(cloud, "deploy", *UNASKED, stack=stack.name, **keys)
+
+    return Outwaited(
+        stack=stack,
+        timed_out=take(cloud, stack, cluster, time_out),
+        again=take(cloud, stack, cluster, deploy),
+    )
+
+
+def waits_to_roll_back(stack: Stack) -> bool:
+    return any(line["rollback"] for line in stack.stages("waiting"))
+
+
 def run(cloud: Cloud, command: str, *options: str, **context: str) -> Said:
     """The command line with context keys."""
     given = [word for key, value in context.items() for word in ("-c", f"{key}={value}")]
@@ -85,14 +144,12 @@ def run(cloud: Cloud, command: str, *options: str, **context: str) -> Said:
 
 
 def deploy_without_cluster(cloud: Cloud) -> Said:
-    options = ("--require-approval", "never")
-    return run(cloud, "deploy", *options, cluster="nosuch", stack="NoCluster")
+    return run(cloud, "deploy", *UNASKED, cluster="nosuch", stack="NoCluster")
 
 
 def deploy_without_group(cloud: Cloud) -> Said:
     cloud.add(slurm("nogroup"))
-    options = ("--require-approval", "never")
-    return run(cloud, "deploy", *options, cluster="nogroup", groups="nosuch", stack="NoGroup")
+    return run(cloud, "deploy", *UNASKED, cluster="nogroup", groups="nosuch", stack="NoGroup")
 
 
 def begin_slow_patch(cloud: Cloud) -> Stack:
@@ -103,6 +160,7 @@ def begin_slow_patch(cloud: Cloud) -> Stack:
 
 
 AHEAD: dict[str, Callable[[Cloud], Any]] = {
+    "outwaited": outwait,
     "slow": begin_slow_patch,
     "told": tell_story,
     "without_cluster": deploy_without_cluster,

@@ -2,72 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 
 from sandbox.clusters import group, slurm
 from sandbox.images import CURRENT, FAILING, NEW, NEWER
-from tests.end_to_end.cloudformation import DROP, TOO_LONG, CloudFormation, Stack
+from tests.end_to_end.cloudformation import DROP, TOO_LONG, CloudFormation, Stack, software
 from tests.end_to_end.function import LOG_GROUP, Function
-from tests.end_to_end.stacks import Cloud, by_app, images, patched
-
-PREFIX = "HyperPodSoftware-a51715a5"
-
-
-@pytest.fixture(scope="module")
-def formation() -> Iterator[CloudFormation]:
-    with CloudFormation() as formation:
-        yield formation
-
-
-@pytest.fixture(scope="module")
-def function(
-    cloud: Cloud, formation: CloudFormation, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Function]:
-    (bundle,) = by_app("Bundle", cluster="ml").files.values()
-    environment = {
-        **cloud.sandbox.environment,
-        "AWS_ENDPOINT_URL_CLOUDFORMATION": formation.url,
-    }
-    directory = tmp_path_factory.mktemp("bundle")
-    with Function(bundle, directory, PREFIX, environment) as function:
-        yield function
-
-
-@pytest.fixture
-def stack(cloud: Cloud, formation: CloudFormation, function: Function) -> Iterator[Stack]:
-    function.ran.clear()
-    formation.moods.clear()
-    yield Stack(formation, function, cloud.client("events"))
-    assert [ran.error for ran in function.ran if ran.error] == []
-    assert "SECRET" not in "".join(ran.log for ran in function.ran)
-
-
-@pytest.fixture
-def left(cloud: Cloud) -> Callable[[], list[str]]:
-    """The rules and parameters that the function left."""
-
-    def found() -> list[str]:
-        rules = cloud.client("events").list_rules(NamePrefix=PREFIX)["Rules"]
-        path = {"Path": f"/{PREFIX}", "Recursive": True}
-        parameters = cloud.client("ssm").get_parameters_by_path(**path)["Parameters"]
-        return [str(one["Name"]) for one in (*rules, *parameters)]
-
-    return found
-
-
-def software(cluster: str, image: str = NEW.id, groups: tuple[str, ...] = ("workers",)) -> Any:
-    """Properties as CloudFormation sends them: all text."""
-    return {
-        "ServiceToken": "not looked at",
-        "ServiceTimeout": "3600",
-        "ClusterName": cluster,
-        "ImageId": image,
-        "InstanceGroups": [{"InstanceGroupName": name} for name in groups],
-        "Timeout": "3420",
-    }
+from tests.end_to_end.stacks import Cloud, images, patched
 
 
 def test_a_delete_follows_a_failed_create_and_succeeds(

@@ -11,7 +11,7 @@ from tests.end_to_end.stacks import Cloud, by_app, images
 
 MISSING = Image("ami-0000000000000dead", "not there")
 
-NOT_THERE = "it does not exist in this account and region, or is not shared with it"
+NOT_THERE = "it does not exist in this account and region"
 NOT_OWN = (
     f"account {PUBLIC.owner} owns it, and HyperPod takes custom AMIs of the cluster's own account "
     f"{ACCOUNT} only: copy it there first, or declare a HyperPod image with "

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 from typing import Any
 
-from aws_cdk import Duration
+from aws_cdk import CfnWaitConditionHandle, Duration
+from aws_cdk import Stack as CdkStack
 
 from hyperpod_patching import OnRollback
 from sandbox.clusters import older, slurm
 from sandbox.images import CURRENT, FAILING, NEW, NEWER, PARAMETERS, PUBLIC
-from tests.end_to_end.declared import new_eks, workers
+from tests.end_to_end.declared import new_eks, workers, workers_of
 from tests.end_to_end.stacks import (
     SOFTWARE,
     SPEED,
+    WAIT,
     Cloud,
     Said,
     Stack,
     by_app,
+    by_hand,
     images,
     patched,
     until,
 )
-from tests.end_to_end.story import Told
+from tests.end_to_end.story import Outwaited, Told
 
 SCRIPTS_FAILED = "Lifecycle scripts did not run successfully"
 
@@ -44,7 +47,7 @@ def test_a_first_deploy_can_adopt_a_cluster_as_it_is(cloud: Cloud) -> None:
 def test_without_groups_the_whole_cluster_is_patched_in_one_call(cloud: Cloud) -> None:
     cloud.add(slurm("whole", workers=3))
     stack = cloud.deploy(by_app("Whole", cluster="whole", image=NEW.id))
-    assert patched(cloud, "whole") == [(NEW.id, None)]
+    assert patched(cloud, "whole") == [(NEW.id, ["controller", "login", "workers"])]
     assert stack.outputs["PatchedInstanceGroups"] == "controller,login,workers"
     assert stack.outputs["PatchedNodeCount"] == "5"
 
@@ -275,10 +278,11 @@ def test_a_wait_condition_waits_for_the_end_and_fails_with_its_reason(cloud: Clo
     assert stack.status == "CREATE_COMPLETE"
     assert stack.outputs["Outcome"] == "Patched"
     assert stack.outputs["PatchedNodeCount"] == "16"
-    cloud.deploy(by_app("Long", image=FAILING.id, **keys))
-    assert stack.status == "UPDATE_ROLLBACK_COMPLETE"
+    cloud.begin_long(by_app("Long", image=FAILING.id, **keys), "long")
+    cloud.let_go("long")
+    assert stack.wait() == "UPDATE_ROLLBACK_COMPLETE"
     (failed,) = (e for e in stack.events() if e["ResourceStatus"] == "UPDATE_FAILED")
-    assert failed["ResourceType"] == "AWS::CloudFormation::WaitCondition"
+    assert failed["ResourceType"] == WAIT
     assert f"The patch of cluster long to {FAILING.id} failed: " in failed["ResourceStatusReason"]
     assert SCRIPTS_FAILED in failed["ResourceStatusReason"]
     assert patched(cloud, "long") == [(NEW.id, ["workers"]), (FAILING.id, ["workers"])]
@@ -296,6 +300,28 @@ def test_the_groups_are_patched_back_when_something_fails_after_the_wait(cloud: 
     assert images(cloud, "longback")["workers"] == NEW.id
     assert stack.outcomes(3) == ["Patched", "Patched", "Restored"]
     assert stack.left() == []
+
+
+def test_what_depends_on_the_construct_is_created_after_the_end_of_the_patch(
+    cloud: Cloud,
+) -> None:
+    cloud.add(slurm("depended"))
+
+    def declare(stack: CdkStack) -> None:
+        patch = workers_of(stack, "depended", NEW.id, timeout=Duration.hours(12))
+        CfnWaitConditionHandle(stack, "Later").node.add_dependency(patch)
+
+    stack = cloud.begin_long(by_hand("Depended", declare), "depended")
+    assert images(cloud, "depended")["workers"] == CURRENT.id
+    cloud.let_go("depended")
+    assert stack.wait() == "CREATE_COMPLETE"
+    completed = [
+        "Later" if event["LogicalResourceId"] == "Later" else event["ResourceType"]
+        for event in stack.events()
+        if event["ResourceStatus"] == "CREATE_COMPLETE"
+    ]
+    assert completed[-4:-1] == [SOFTWARE, WAIT, "Later"]
+    assert images(cloud, "depended")["workers"] == NEW.id
 
 
 def left_out(cloud: Cloud, cluster: str) -> str:
@@ -385,8 +411,8 @@ def test_the_user_reads_why_an_image_failed(told: Told) -> None:
     assert told.failed.failure.startswith(
         f"The patch of cluster story to {FAILING.id} failed: "
         f"login (Failed, 1 node, now on {NEW.id}) and workers (Failed, 16 nodes, now on {NEW.id}). "
-        "HyperPod's own reason: Software update of instance group "
     )
+    assert "HyperPod's own reason: Software update of instance group " in told.failed.failure
     assert f"to {FAILING.id} failed: {SCRIPTS_FAILED}. Log group: /aws/" in told.failed.failure
     assert told.failed.failure in told.failed.said.words
 
@@ -398,6 +424,37 @@ def test_destroying_touches_no_node_and_leaves_nothing(told: Told) -> None:
     assert told.destroyed.images == {"controller": CURRENT.id, "login": NEW.id, "workers": NEW.id}
     assert told.destroyed.status is None
     assert told.stack.left() == []
+
+
+def test_a_wait_that_times_out_is_rolled_back_once_the_patch_has_ended(
+    outwaited: Outwaited,
+) -> None:
+    step = outwaited.timed_out
+    assert step.said.code == 1
+    assert step.failure == "WaitCondition timed out. Received 0 conditions when expecting 1"
+    assert step.failure in step.said.words
+    assert step.status == "UPDATE_ROLLBACK_COMPLETE"
+    assert [call["Parameters"]["ImageId"] for call in step.calls] == [NEWER.id, NEW.id]
+    assert step.replaced == {"workers": 32}
+    assert step.images["workers"] == NEW.id
+    restored = outwaited.stack.ends(3)[1]
+    assert (restored["outcome"], restored["rollback"]) == ("Restored", True)
+
+
+def test_a_deploy_after_a_wait_that_timed_out_tells_of_its_own_patch(outwaited: Outwaited) -> None:
+    step = outwaited.again
+    assert step.said.code == 0, step.said.text
+    assert [call["Parameters"]["ImageId"] for call in step.calls] == [NEWER.id]
+    assert step.replaced == {"workers": 16}
+    assert step.images["workers"] == NEWER.id
+    assert step.status == "UPDATE_COMPLETE"
+    assert step.outputs == {
+        "ClusterArn": "arn:aws:sagemaker:us-east-1:000000000000:cluster/outwaited012",
+        "Outcome": "Patched",
+        "PatchedInstanceGroups": "workers",
+        "PatchedNodeCount": "16",
+    }
+    assert outwaited.stack.left() == []
 
 
 def test_a_cluster_that_does_not_exist_is_refused_at_once(

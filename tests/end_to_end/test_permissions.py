@@ -14,6 +14,7 @@ from typing import Any
 
 import boto3
 import pytest
+from aws_cdk import Duration
 
 from sandbox.clusters import slurm
 from sandbox.images import ACCOUNT, CURRENT, ENCRYPTED, FAILING, KEY, NEW, NEWER, REGION
@@ -143,6 +144,21 @@ def test_patching_back_when_a_later_resource_fails_is_allowed(guarded: Guarded) 
     guarded.deploy(workers("Undone", "undone", NEWER.id, later_fails=True))
     assert stack.status == "UPDATE_ROLLBACK_COMPLETE"
     assert stack.outcomes(3) == ["Patched", "Patched", "Restored"]
+    assert denied(stack, 3) == []
+    assert stack.left() == []
+
+
+def test_waiting_past_the_hour_for_a_success_and_for_a_failure_is_allowed(
+    guarded: Guarded,
+) -> None:
+    guarded.add(slurm("hours"))
+    hours: dict[str, Any] = {"timeout": Duration.hours(12)}
+    stack = guarded.deploy(workers("Hours", "hours", NEW.id, **hours))
+    assert stack.status == "CREATE_COMPLETE"
+    guarded.begin_long(workers("Hours", "hours", FAILING.id, **hours), "hours")
+    guarded.let_go("hours")
+    assert stack.wait() == "UPDATE_ROLLBACK_COMPLETE"
+    assert stack.outcomes(3) == ["Patched", "Failed", "LeftAsIs"]
     assert denied(stack, 3) == []
     assert stack.left() == []
 
@@ -344,12 +360,6 @@ def silenced(declared: Synthesized) -> Synthesized:
 def actions_of(statement: Mapping[str, Any]) -> list[str]:
     actions = statement["Action"]
     return [actions] if isinstance(actions, str) else list(actions)
-
-
-@pytest.fixture(scope="module")
-def formation() -> Iterator[CloudFormation]:
-    with CloudFormation() as formation:
-        yield formation
 
 
 @pytest.fixture(scope="module")

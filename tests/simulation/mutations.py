@@ -178,19 +178,12 @@ def stack_read(reader: Stack, name: str) -> bool:
 
 
 def _a_delete_fails(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(
-        Conductor,
-        "forget",
-        lambda self, event, surroundings: Reply(
-            self._case(event, None, surroundings, first_hand=True).ticket,
-            self._response(
-                self._case(event, None, surroundings, first_hand=True),
-                failed("It cannot be deleted."),
-            ),
-            "",
-            remembered=False,
-        ),
-    )
+    def forget(self: Conductor, event: Any, surroundings: Any) -> Reply:
+        case = self._case(event, None, surroundings, first_hand=True)
+        response = self._response(case, failed("It cannot be deleted."))
+        return conducting._reply(case, response, remembered=False)
+
+    patch.setattr(Conductor, "forget", forget)
 
 
 def _a_delete_patches(patch: pytest.MonkeyPatch) -> None:
@@ -313,18 +306,18 @@ def _the_hand_over_comes_before_the_call(patch: pytest.MonkeyPatch) -> None:
             return None
         end = Finish(Outcome.PATCHING, wait.reason, cluster)
         response = self._response(case, end)
-        return Reply(case.ticket, response, case.path, remembered=True, last=False)
+        return conducting._reply(case, response, last=False)
 
     patch.setattr(Conductor, "_hand_over", early)
 
 
 def _the_end_is_not_signalled(patch: pytest.MonkeyPatch) -> None:
-    made = Conductor._reply
-
-    def bare(self: Conductor, case: Case, response: Any, **how: Any) -> Reply:
-        return made(self, case, response, **{**how, "ways": (Way.ANSWER,)})
-
-    patch.setattr(Conductor, "_reply", bare)
+    made = conducting._reply
+    patch.setattr(
+        conducting,
+        "_reply",
+        lambda case, response, **how: made(case, response, **{**how, "ways": (Way.ANSWER,)}),
+    )
 
 
 def _a_used_handle_is_signalled(patch: pytest.MonkeyPatch) -> None:

@@ -27,6 +27,8 @@ class Reply:
     path: str
     """Where the request is remembered, if it is."""
     remembered: bool
+    expires: float
+    """When CloudFormation has given the request up in any case (epoch seconds)."""
     ways: tuple[Way, ...] = (Way.ANSWER,)
     """The ways it goes, in this order."""
     wait_handle: str | None = None

@@ -62,7 +62,8 @@ class Request:
         declaration, and so may an Update: then the answer has to wait for the end.
         """
         used = self.previous.wait_handle if self.previous is not None else None
-        if self.rollback or self.declared.wait_handle == used:
+        deleted = self.ticket.type is RequestType.DELETE
+        if deleted or self.rollback or self.declared.wait_handle == used:
             return None
         return self.declared.wait_handle
 
