@@ -67,6 +67,13 @@ class Invariants:
             request.waiting or unknowable,
             lambda: f"{request} is {request.phase.value}",
         )
+        check(
+            "no patch begins too late to end",
+            invocation.started < request.begin_by + _GRACE,
+            lambda: (
+                f"{invocation} called {request.deadline - self._world.now:.0f} s before the end"
+            ),
+        )
         if request.waiting or not unknowable:
             check(
                 "no node is patched that no declaration calls for",

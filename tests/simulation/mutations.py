@@ -25,6 +25,7 @@ from hyperpod_software.edges.polling import Polling
 from hyperpod_software.edges.sagemaker import CallResult, SageMaker
 from hyperpod_software.edges.stack import Stack
 from hyperpod_software.rules import answering, starting, undoing, watching
+from hyperpod_software.rules.look import Look, Watched
 from hyperpod_software.words.decision import Finish, Outcome, Wait, failed
 from hyperpod_software.words.reply import Reply, Way
 from hyperpod_software.words.request import Request
@@ -87,14 +88,12 @@ def _a_rollback_patches_what_is_not_proven(patch: pytest.MonkeyPatch) -> None:
 
 
 def _an_old_succeeded_is_believed(patch: pytest.MonkeyPatch) -> None:
-    judged = watching._stage
-
-    def stage(look: watching.Look, group: Any) -> watching.Stage:
-        if group.update_status == "Succeeded":
-            return watching.Stage.SUCCEEDED
-        return judged(look, group)
-
-    patch.setattr(watching, "_stage", stage)
+    fresh = Look.is_fresh
+    patch.setattr(
+        Look,
+        "is_fresh",
+        lambda self, group: group.update_status == "Succeeded" or fresh(self, group),
+    )
 
 
 def _failed_is_taken_for_success(patch: pytest.MonkeyPatch) -> None:
@@ -102,7 +101,7 @@ def _failed_is_taken_for_success(patch: pytest.MonkeyPatch) -> None:
 
 
 def _skipped_nodes_are_overlooked(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(watching.Watched, "skipped", property(lambda _: 0))
+    patch.setattr(Watched, "skipped", property(lambda _: 0))
 
 
 def _a_timeout_comes_early(patch: pytest.MonkeyPatch) -> None:
@@ -163,7 +162,7 @@ def _a_problem_is_swallowed(patch: pytest.MonkeyPatch) -> None:
 
 
 def _a_rollback_fails(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(conducting, "softened", lambda end: end)
+    patch.setattr(conducting, "softened", lambda end, **_: end)
 
 
 def _a_rollback_goes_unnoticed(patch: pytest.MonkeyPatch) -> None:
@@ -209,8 +208,11 @@ def _physical_ids_are_empty(patch: pytest.MonkeyPatch) -> None:
 
 
 def _answers_are_not_cut(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(answering, "fitted", lambda response: response)
-    patch.setattr(answering, "_cut", lambda text, limit: text * 40)
+    made = answering.body
+    patch.setattr(
+        "hyperpod_software.handler.body",
+        lambda response: made({**response, "Reason": response["Reason"] * 40}),
+    )
 
 
 def _attributes_are_missing(patch: pytest.MonkeyPatch) -> None:
@@ -296,6 +298,15 @@ def _busy_is_a_failure(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(SageMaker, "update", refused)
 
 
+def _a_patch_begins_at_any_time(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Request, "begin_within", property(lambda self: self.answer_within))
+
+
+def _what_went_back_is_forgotten(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(watching, "_failed_silently", lambda *_: False)
+    patch.setattr(Look, "told_failure", property(lambda _: False))
+
+
 def _nothing_is_handed_over(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Conductor, "_hand_over", lambda *_: None)
 
@@ -355,6 +366,8 @@ MUTATIONS = (
     Mutation("an old Succeeded is believed", _an_old_succeeded_is_believed, _TRUE),
     Mutation("Failed is taken for success", _failed_is_taken_for_success, _TRUE),
     Mutation("skipped nodes are overlooked", _skipped_nodes_are_overlooked, _TRUE),
+    Mutation("what went back is forgotten", _what_went_back_is_forgotten, _TRUE),
+    Mutation("a patch begins at any time", _a_patch_begins_at_any_time, "no patch begins too late to end"),
     Mutation("a failed patch is told as none", _a_lost_call_is_told_as_none, _TRUE),
     Mutation("a refusal is made up", _busy_is_a_failure, _TRUE),
     Mutation("a timeout comes early", _a_timeout_comes_early, _TRUE),
