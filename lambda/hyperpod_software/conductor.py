@@ -17,13 +17,13 @@ from typing import Any, TypeVar
 from hyperpod_software.case import Case, Event, Surroundings
 from hyperpod_software.edges.aws import Problem
 from hyperpod_software.edges.images import Images
-from hyperpod_software.edges.logs import measured
 from hyperpod_software.edges.memory import Answer, Buried, Memory, ParameterStore, claimer
 from hyperpod_software.edges.polling import Poll, Polling
 from hyperpod_software.edges.properties import BadProperty
 from hyperpod_software.edges.sagemaker import CallResult, SageMaker
 from hyperpod_software.edges.stack import Stack
 from hyperpod_software.edges.tickets import read_ticket, slim
+from hyperpod_software.journal import say, say_finished, say_waiting
 from hyperpod_software.rules.answering import answer, physical_id
 from hyperpod_software.rules.images import image_refusal
 from hyperpod_software.rules.look import Look
@@ -115,7 +115,7 @@ class Conductor:
         except Exception:  # whatever it is: nothing may keep a stack from being deleted
             log.exception({"stage": "delete", "stack": case.ticket.stack_id})
         end = Finish(Outcome.LEFT_AS_IS, "The cluster was left as it is.")
-        _say(case.ticket, "delete", reason=end.reason)
+        say(case.ticket, "delete", reason=end.reason)
         return _reply(case, self._response(case, end), remembered=False)
 
     def delivered(self, reply: Reply) -> None:
@@ -132,7 +132,7 @@ class Conductor:
         for as long as CloudFormation waits."""
         ticket, path = reply.ticket, reply.path
         if self._clock() >= reply.expires:
-            _say(ticket, "answer", logging.CRITICAL, problem="CloudFormation was never reached",
+            say(ticket, "answer", logging.CRITICAL, problem="CloudFormation was never reached",
                  status=reply.response["Status"], reason=reply.response["Reason"])  # fmt: skip
             self.bury(path)
             return
@@ -181,7 +181,7 @@ class Conductor:
             case, decision, cluster = self._decide(case)
             if isinstance(decision, Finish):
                 return self._end(case, decision)
-            _say_waiting(case, decision, self._clock())
+            say_waiting(case, decision, self._clock())
             self._remember(case, decision, cluster)
             return self._hand_over(case, decision, cluster)
         except Buried:
@@ -282,7 +282,7 @@ class Conductor:
         if result is CallResult.UNKNOWN:
             return Wait("No answer to UpdateClusterSoftware: the cluster will show.")
         self._patiently(lambda: self._store.keep_acceptance(case.path))
-        _say(case.ticket, "called", groups=list(patch.groups), cluster=patch.cluster.arn)
+        say(case.ticket, "called", groups=list(patch.groups), cluster=patch.cluster.arn)
         return Wait("HyperPod accepted the call.")
 
     def _intent(self, patch: Patch) -> Call:
@@ -348,7 +348,7 @@ class Conductor:
         in the log: a count of failures counts no end twice."""
         reply = self._claim_end(case, end)
         if reply is not None:
-            _say_finished(case, end, self._clock())
+            say_finished(case, end, self._clock())
         return reply
 
     def _claim_end(self, case: Case, end: Finish) -> Reply | None:
@@ -393,14 +393,14 @@ class Conductor:
         remembered = self._store.recall_all(resource)
         for other, memory in remembered.items():
             if other != path and memory.progress.issued <= ticket.issued:
-                _say(ticket, "superseded", request_path=other)
+                say(ticket, "superseded", request_path=other)
                 try:
                     self.bury(other)
                 except Problem as problem:
                     if thoroughly:
                         raise
                     # It ends by itself, and must not keep this one from beginning.
-                    _say(ticket, "superseded", logging.ERROR, problem=str(problem))
+                    say(ticket, "superseded", logging.ERROR, problem=str(problem))
         return remembered.get(path)
 
     # -- problems -----------------------------------------------------------------------
@@ -464,7 +464,7 @@ class Conductor:
         why = sentence(f"Nothing was patched: {problem}")
         end = left(why, None) if case.rollback else failed(why)
         if memory is None:
-            _say_finished(case, end, self._clock())
+            say_finished(case, end, self._clock())
             return _reply(case, self._response(case, end), remembered=False)
         with suppress(Buried):
             return self._end(replace(case, memory=memory), end)
@@ -499,55 +499,4 @@ def _reply(
         ways=ways,
         wait_handle=case.wait_handle,
         last=last,
-    )
-
-
-def _say_waiting(case: Case, wait: Wait, now: float) -> None:
-    """The one line of a look: what it waits for, how far the patch is, what time is left."""
-    progress = wait.progress
-    done = [each.done for each in progress if each.done is not None]
-    counts = {"NodesDone": sum(done)} if len(done) == len(progress) else {}
-    counts |= {"NodesTotal": sum(each.total for each in progress)}
-    _say(
-        case.ticket,
-        "waiting",
-        **_looked(case, wait.reason, now),
-        seconds_left=round(case.ends - now),
-        groups={
-            each.group: f"{'?' if each.done is None else each.done}/{each.total}"
-            for each in progress
-        },
-        batch=case.batch,
-        **(measured(case.cluster, now, **counts) if progress else {}),
-    )
-
-
-def _say_finished(case: Case, end: Finish, now: float) -> None:
-    """The one line of an end: what came of the request."""
-    counts = {"Failures": int(not end.succeeded)}
-    if end.patched_groups:
-        counts |= {"NodesDone": end.patched_nodes, "NodesTotal": end.patched_nodes}
-    _say(
-        case.ticket,
-        "finished",
-        outcome=end.outcome.value if end.outcome is not None else "Failed",
-        **_looked(case, end.reason, now),
-        **measured(case.cluster, now, **counts),
-    )
-
-
-def _looked(case: Case, reason: str, now: float) -> dict[str, Any]:
-    return {
-        "request": case.ticket.request_id,
-        "cluster": case.cluster,
-        "rollback": case.rollback,
-        "seconds_since_request": round(now - case.ticket.issued),
-        "reason": reason,
-    }
-
-
-def _say(ticket: Ticket, stage: str, level: int = logging.INFO, **said: Any) -> None:
-    log.log(
-        level,
-        {"stage": stage, "stack": ticket.stack_id, "logical_id": ticket.logical_id, **said},
     )

@@ -14,7 +14,7 @@ from tests.lifecycle.samples import cluster, group, properties
 
 
 def lines(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
-    said = [record for record in caplog.records if record.name == "hyperpod_software.conductor"]
+    said = [record for record in caplog.records if record.name == "hyperpod_software.journal"]
     return [json.loads(JsonLines().format(record)) for record in said]
 
 

@@ -1,0 +1,64 @@
+"""What the handler says of its requests: one structured line in the log for each decision."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from hyperpod_software.case import Case
+from hyperpod_software.edges.logs import measured
+from hyperpod_software.words.decision import Finish, Wait
+from hyperpod_software.words.request import Ticket
+
+log = logging.getLogger(__name__)
+
+
+def say_waiting(case: Case, wait: Wait, now: float) -> None:
+    """The one line of a look: what it waits for, how far the patch is, what time is left."""
+    progress = wait.progress
+    done = [each.done for each in progress if each.done is not None]
+    counts = {"NodesDone": sum(done)} if len(done) == len(progress) else {}
+    counts |= {"NodesTotal": sum(each.total for each in progress)}
+    say(
+        case.ticket,
+        "waiting",
+        **_looked(case, wait.reason, now),
+        seconds_left=round(case.ends - now),
+        groups={
+            each.group: f"{'?' if each.done is None else each.done}/{each.total}"
+            for each in progress
+        },
+        batch=case.batch,
+        **(measured(case.cluster, now, **counts) if progress else {}),
+    )
+
+
+def say_finished(case: Case, end: Finish, now: float) -> None:
+    """The one line of an end: what came of the request."""
+    counts = {"Failures": int(not end.succeeded)}
+    if end.patched_groups:
+        counts |= {"NodesDone": end.patched_nodes, "NodesTotal": end.patched_nodes}
+    say(
+        case.ticket,
+        "finished",
+        outcome=end.outcome.value if end.outcome is not None else "Failed",
+        **_looked(case, end.reason, now),
+        **measured(case.cluster, now, **counts),
+    )
+
+
+def _looked(case: Case, reason: str, now: float) -> dict[str, Any]:
+    return {
+        "request": case.ticket.request_id,
+        "cluster": case.cluster,
+        "rollback": case.rollback,
+        "seconds_since_request": round(now - case.ticket.issued),
+        "reason": reason,
+    }
+
+
+def say(ticket: Ticket, stage: str, level: int = logging.INFO, **said: Any) -> None:
+    log.log(
+        level,
+        {"stage": stage, "stack": ticket.stack_id, "logical_id": ticket.logical_id, **said},
+    )
