@@ -109,8 +109,9 @@ class ClusterSoftware(Construct):
             hour that CloudFormation waits for a custom resource, the stack waits on a wait
             condition instead: it is made anew with every change of the declaration, and whatever
             depends on this construct waits for the end of the patch. The patch has to begin
-            within the hour all the same, and the image must be known at synthesis. Default: 57
-            minutes.
+            within the hour all the same, and the image must be known at synthesis. No patch
+            begins with less than 20 minutes left, or half of a shorter timeout: it could not
+            end in time, and its rollback would replace the nodes once more. Default: 57 minutes.
         :param on_create: whether the first deployment patches. Default: it does.
         :param on_rollback: whether groups are patched back when the stack is rolled back.
             Default: they are.
