@@ -39,6 +39,8 @@ def soak(
     for some in _spread(shares, processes or os.cpu_count() or 1):
         counts.merge(some)
         if progress:
+            for broken, invariant in some.broken:
+                print(f"\rseed {broken} breaks: {invariant}", file=sys.stderr)
             print(f"\r{counts.histories:,} histories, {len(counts.broken)} broken", end="",
                   file=sys.stderr, flush=True)  # fmt: skip
     if progress:
