@@ -352,6 +352,7 @@ class Conductor:
         return reply
 
     def _claim_end(self, case: Case, end: Finish) -> Reply | None:
+        first = False
         if case.wait_handle is None:
             ways: tuple[Way, ...] = (Way.ANSWER,)
         elif case.handed_over:
@@ -364,13 +365,18 @@ class Conductor:
             # Another delivery of it may see something else in this moment, and decide otherwise:
             # whoever remembers the request first has it.
             by = claimer()
-            self._patiently(lambda: self._store.claim(case.path, case.progress, by))
+            first = self._patiently(lambda: self._store.claim(case.path, case.progress, by))
         elif self._store.recall(case.path) is None:
             raise Buried
         called = case.call is not None
         kept = Answer(called=called, ways=ways, response=response)
         if not self._store.claim_answer(case.path, kept):
-            return None  # another invocation is answering
+            # Another invocation is answering. If it was killed after a burial, nothing but this
+            # claim wakes anybody: then its answer is given here.
+            before = self._store.recall(case.path) if first else None
+            if before is None or before.answer is None:
+                return None
+            return _reply(case, before.answer.response, ways=before.answer.ways)
         current = self._store.recall(case.path)
         if current is None or (current.call is not None and not called):
             # It is over by now; or a call was made meanwhile, and this end is not the true one.
@@ -408,8 +414,8 @@ class Conductor:
     def _with_rollback(self, case: Case) -> Case:
         if case.rollback is not None:
             return case
-        rollback = case.ticket.type is RequestType.UPDATE and self._stack.is_rolling_back(
-            case.ticket.stack_id
+        rollback = case.ticket.type is RequestType.UPDATE and self._patiently(
+            lambda: self._stack.is_rolling_back(case.ticket.stack_id)
         )
         return replace(case, rollback=rollback)
 

@@ -327,6 +327,40 @@ def test_without_waiting_for_completion_an_accepted_call_is_the_end() -> None:
     assert reply.response["Data"]["Outcome"] == "Accepted"
 
 
+def test_an_answer_left_by_an_invocation_that_was_killed_after_the_burial_is_cleared_away() -> None:
+    parts = Parts(cluster(group(image_id=NEW)))
+    reply = parts.begin(event())
+    assert reply is not None
+    name = next(name for name in parts.store.values if name.endswith("/answer"))
+    killed = parts.store.values[name]
+    parts.conductor.delivered(reply)
+    parts.store.values[name] = killed
+    again = parts.begin(event())
+    assert again is not None
+    assert again.response == reply.response
+    parts.conductor.delivered(again)
+    assert parts.nothing_left()
+
+
+def test_rule_18_the_stack_is_asked_again_where_it_did_not_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    parts, asked = Parts(), 0
+
+    def out_of_order_once(stack_id: str) -> bool:
+        nonlocal asked
+        asked += 1
+        if asked == 1:
+            raise Problem("DescribeStacks", Problem.Kind.PASSING, "InternalServerError", "")
+        return True
+
+    monkeypatch.setattr(parts.stack, "is_rolling_back", out_of_order_once)
+    parts.hyperpod.seen = None
+    reply = parts.begin(event("Update", OldResourceProperties=properties()))
+    assert reply is not None
+    assert reply.response["Status"] == "SUCCESS"
+
+
 def test_an_acceptance_that_cannot_be_noted_at_once_is_noted_all_the_same(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -115,7 +115,7 @@ def test_rule_08_nodes_on_their_way_or_not_listed_yet_are_waited_for() -> None:
 
 def test_rule_08_skipped_nodes_are_counted_and_named_and_fail_the_request() -> None:
     seen = {"workers": tally(done=3, skipped=1, named=("i-1 (skipped)",))}
-    said = end(judge(look(SUCCEEDED), seen), None).reason
+    said = end(judge(look(SUCCEEDED, sofar=progress("workers")), seen), None).reason
     assert "of 4 nodes 3 run" in said
     assert "with 1 node skipped: i-1 (skipped). On EKS" in said
 
@@ -191,7 +191,8 @@ def test_a_group_that_lost_nodes_is_said_to_be_degraded() -> None:
 def test_rule_08_skipped_nodes_only_warn_where_that_was_declared() -> None:
     asked = request(declared(OnSkippedNodes="warn"))
     seen = {"workers": tally(done=3, skipped=1, named=("i-1 (skipped)",))}
-    done = end(judge(look(SUCCEEDED, asked), seen), Outcome.PATCHED_WITH_SKIPPED_NODES)
+    ended = judge(look(SUCCEEDED, asked, sofar=progress("workers")), seen)
+    done = end(ended, Outcome.PATCHED_WITH_SKIPPED_NODES)
     assert done.patched_nodes == 3
 
 
@@ -339,7 +340,32 @@ def test_rule_08_the_count_of_the_group_beats_the_times_of_its_nodes() -> None:
     all_on = cluster(group(update_status="Succeeded", image_id=NEW, target_state_count=4))
     end(judge(look(all_on), seen), Outcome.PATCHED)
     one_off = cluster(group(update_status="Succeeded", image_id=NEW, target_state_count=3))
-    assert "with 1 node skipped" in end(judge(look(one_off), seen), None).reason
+    over = look(one_off, sofar=progress("workers"))
+    assert "with 1 node skipped" in end(judge(over, seen), None).reason
+
+
+def test_rule_08_an_old_succeeded_that_names_the_image_needs_younger_nodes_too() -> None:
+    """It can be left from before the call: of a patch that had skipped nodes, say."""
+    made = call(workers="Succeeded")
+    some_off = cluster(group(update_status="Succeeded", image_id=NEW, target_state_count=1))
+    assert isinstance(judge(look(some_off, made=made), NONE_DONE), Wait)
+    assert isinstance(judge(look(SUCCEEDED, made=made), NONE_DONE), Wait)
+    end(judge(look(SUCCEEDED, made=made, now=NOW + QUIET), NONE_DONE), Outcome.ALREADY_CURRENT)
+    end(judge(look(SUCCEEDED, made=made), ALL_DONE), Outcome.PATCHED)
+
+
+def test_rule_11_nothing_is_said_to_be_current_where_the_cluster_tells_of_a_failure() -> None:
+    seen = cluster(group(update_status="Failed", image_id=NEW), failure_message="an alarm rang")
+    broken = {"workers": tally(failed=4, named=("i-1 (failed)",))}
+    late = look(seen, made=call(workers="Failed"), now=NOW + QUIET)
+    assert "is not known" in end(judge(late, broken), None).reason
+
+
+def test_a_call_that_nobody_answered_is_not_proven_by_a_description_from_before_it() -> None:
+    going = cluster(group(update_status="InProgress"))
+    soon = look(going, made=call(accepted=False), now=NOW - 10)
+    assert not seen_in(judge(soon, None)).active
+    assert seen_in(judge(look(going, made=call(accepted=False)), None)).active
 
 
 def test_rule_08_where_every_node_was_skipped_nothing_was_current() -> None:

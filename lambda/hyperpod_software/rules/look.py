@@ -29,6 +29,10 @@ AWS documents no such bound; DescribeCluster shows an accepted update at once as
 anybody has seen. A call that shows nothing for this long has changed nothing."""
 
 
+STALE = 60
+"""Seconds after the call in which a description may still be one from before it."""
+
+
 class Verdict(Enum):
     """How one patched group stands, once none is being patched any more."""
 
@@ -166,7 +170,9 @@ class Look:
 
     def _is_seen_active(self, group: Group) -> bool:
         """It is being patched for certain: a status nobody knows means "not finished yet", and
-        no more."""
+        no more. Of a call that nobody answered an old description proves nothing either."""
+        if not self.call.accepted and self.now < self.call.at + STALE:
+            return False
         if group.update_status is not None:
             return group.update_status in UPDATE_RUNNING
         if group.scaling:

@@ -76,7 +76,8 @@ def _verdict(look: Look, each: Watched) -> tuple[Verdict, str]:
         return Verdict.WAIT, f"{counted(each.unsettled, 'node')} of {group.name} not ready yet"
     if not tally.total:
         return Verdict.UNTOUCHED, ""
-    if status == UPDATE_SUCCEEDED and not other and (fresh or named):
+    patched = fresh or (named and tally.done and not each.skipped)
+    if status == UPDATE_SUCCEEDED and not other and patched:
         untouched = each.unchanged and not tally.failed
         return (Verdict.UNTOUCHED if untouched else Verdict.PATCHED), ""
     if status is None and _failed_silently(look, each):
@@ -92,7 +93,9 @@ def _verdict(look: Look, each: Watched) -> tuple[Verdict, str]:
         return Verdict.PATCHED, ""
     if not look.quiet:
         return Verdict.WAIT, f"group {group.name} shows no sign of the patch yet"
-    if (says_bad and not (named or each.current)) or (look.call.accepted and not each.unchanged):
+    at_goal = each.current or (named and not tally.failed)
+    doubtful = (says_bad or look.told_failure) and not at_goal
+    if doubtful or (look.call.accepted and not each.unchanged):
         return Verdict.UNTOLD, ""
     if other and look.call.accepted:
         return Verdict.WAIT, f"HyperPod took the call, but {telling.other_image(look, group)}"
