@@ -354,6 +354,18 @@ def test_rule_08_an_old_succeeded_that_names_the_image_needs_younger_nodes_too()
     end(judge(look(SUCCEEDED, made=made), ALL_DONE), Outcome.PATCHED)
 
 
+def test_rule_08_a_call_that_nobody_answered_but_one_group_showed_holds_for_the_others() -> None:
+    asked = request(declared(InstanceGroups=groups("a", "b")))
+    made = call("a", "b", accepted=False, a="Succeeded", b="Succeeded")
+    seen = cluster(
+        group("a", update_status="Succeeded", image_id=NEW),
+        group("b", update_status="Succeeded", image_id=NEW, target_state_count=0),
+    )
+    counts = {"a": tally(done=4), "b": tally(untouched=4)}
+    late = look(seen, asked, made, progress("a", rests=NOW), NOW + QUIET)
+    assert "b (Succeeded, 0 of 4 nodes on its image)" in end(judge(late, counts), None).reason
+
+
 def test_rule_11_nothing_is_said_to_be_current_where_the_cluster_tells_of_a_failure() -> None:
     seen = cluster(group(update_status="Failed", image_id=NEW), failure_message="an alarm rang")
     broken = {"workers": tally(failed=4, named=("i-1 (failed)",))}

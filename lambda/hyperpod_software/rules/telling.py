@@ -74,7 +74,7 @@ def _degraded(patched: list[Watched]) -> str:
 def untouched(look: Look, told: list[Watched]) -> Finish:
     """No node of any group was replaced."""
     groups = listed([each.group.name for each in told])
-    if not look.call.accepted:
+    if not look.known_to_run:
         return failed(
             f"It is not known whether HyperPod took the call to patch {groups}: no answer "
             "came back, and what the cluster shows does not tell. "

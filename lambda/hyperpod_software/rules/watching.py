@@ -95,9 +95,9 @@ def _verdict(look: Look, each: Watched) -> tuple[Verdict, str]:
         return Verdict.WAIT, f"group {group.name} shows no sign of the patch yet"
     at_goal = each.current or (named and not tally.failed)
     doubtful = (says_bad or look.told_failure) and not at_goal
-    if doubtful or (look.call.accepted and not each.unchanged):
+    if doubtful or (look.known_to_run and not each.unchanged):
         return Verdict.UNTOLD, ""
-    if other and look.call.accepted:
+    if other and look.known_to_run:
         return Verdict.WAIT, f"HyperPod took the call, but {telling.other_image(look, group)}"
     return Verdict.UNTOUCHED, ""
 
