@@ -90,7 +90,9 @@ class Case:
         except BadProperty:
             return None
         size = deployment.get("RollingUpdatePolicy", {}).get("MaximumBatchSize")
-        return None if size is None else f"{size['Value']} {size['Type']}"
+        if size is None:
+            return None
+        return f"{size['Value']}%" if size["Type"] == "CAPACITY_PERCENTAGE" else str(size["Value"])
 
     @property
     def patch_runs(self) -> bool:

@@ -28,7 +28,7 @@ from hyperpod_software.rules.answering import answer, physical_id
 from hyperpod_software.rules.images import image_refusal
 from hyperpod_software.rules.look import Look
 from hyperpod_software.rules.nodes import tally
-from hyperpod_software.rules.sentences import sentence
+from hyperpod_software.rules.sentences import listed, sentence
 from hyperpod_software.rules.starting import is_same_cluster, may_call, plan
 from hyperpod_software.rules.undoing import left, plan_rollback, softened
 from hyperpod_software.rules.watching import judge
@@ -282,7 +282,10 @@ class Conductor:
         if result is CallResult.UNKNOWN:
             return Wait("No answer to UpdateClusterSoftware: the cluster will show.")
         self._patiently(lambda: self._store.keep_acceptance(case.path))
-        say(case.ticket, "called", groups=list(patch.groups), cluster=patch.cluster.arn)
+        software = {str(request.declared.software_of(name)) for name in patch.groups}
+        said = f"HyperPod accepted the call to patch {listed(patch.groups)} to {listed(sorted(software))}."
+        say(case.ticket, "called", cluster=patch.cluster.arn, groups=list(patch.groups),
+            batch=case.batch, reason=said)  # fmt: skip
         return Wait("HyperPod accepted the call.")
 
     def _intent(self, patch: Patch) -> Call:

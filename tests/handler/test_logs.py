@@ -37,7 +37,7 @@ def test_a_look_says_how_far_each_group_is_and_what_time_is_left(
     (line,) = lines(caplog)
     assert line["stage"] == "waiting"
     assert line["groups"] == {"workers": "1/4"}
-    assert (line["batch"], line["seconds_left"]) == ("25 CAPACITY_PERCENTAGE", 2400)
+    assert (line["batch"], line["seconds_left"]) == ("25%", 2400)
     assert (line["logical_id"], line["cluster"]) == ("Software", "ml")
 
 

@@ -17,6 +17,7 @@ from tests.lifecycle.samples import (
     ARN,
     NEW,
     NOW,
+    OLD,
     cluster,
     declared,
     group,
@@ -117,7 +118,10 @@ def test_numbers_arrive_as_strings_and_leave_as_numbers() -> None:
 def test_rule_02_a_missing_group_fails_and_names_the_groups_that_exist() -> None:
     asked = request(declared(InstanceGroups=groups("nosuch")))
     said = ended(plan(asked, cluster(group("login"), group("workers")), NOW), None)
-    assert said == ("Cluster ml has no instance group nosuch. Its groups are: login and workers.")
+    assert said == (
+        "Cluster ml has no instance group nosuch. Its groups are: login and workers. "
+        "Nothing was patched."
+    )
 
 
 def test_rule_02_a_restricted_group_is_not_patched_by_name() -> None:
@@ -142,7 +146,35 @@ def test_rule_03_create_with_nothing_left_succeeds_without_a_call() -> None:
 
 def test_rule_03_adopting_only_checks_that_cluster_and_groups_exist() -> None:
     asked = request(declared(OnCreate="adopt"))
-    ended(plan(asked, cluster(status="Updating"), NOW), Outcome.ADOPTED)
+    said = ended(plan(asked, cluster(status="Updating"), NOW), Outcome.ADOPTED)
+    assert said.endswith(
+        f"Not on the declared software, and left so until the declaration changes: workers ({OLD})."
+    )
+
+
+def test_rule_03_what_is_left_on_another_image_is_told() -> None:
+    asked = request(declared(Timeout="600"), declared())
+    said = ended(plan(asked, cluster(), NOW), Outcome.NOTHING_TO_PATCH)
+    assert f"left so until the declaration changes: workers ({OLD})." in said
+    there = ended(plan(asked, cluster(group(image_id=NEW)), NOW), Outcome.NOTHING_TO_PATCH)
+    assert there.endswith("Nothing was patched.")
+
+
+def test_rule_03_a_first_deploy_does_not_call_a_group_current_that_counts_nodes_off_the_image() -> (
+    None
+):
+    partly = cluster(group(image_id=NEW, target_state_count=3))
+    said = ended(plan(request(), partly, NOW), None)
+    assert "counts only 3 of 4 nodes of workers on it. Nothing was patched" in said
+    warned = plan(request(declared(OnSkippedNodes="warn")), partly, NOW)
+    assert "3 of 4 nodes" in ended(warned, Outcome.NOTHING_TO_PATCH)
+
+
+def test_rule_03_a_later_deploy_tells_of_such_nodes_and_does_not_fail() -> None:
+    """Its rollback would take the group for one that it patched, and replace every node."""
+    partly = cluster(group(image_id=NEW, target_state_count=3))
+    later = request(declared(), declared(ImageId=OLD))
+    assert "3 of 4 nodes" in ended(plan(later, partly, NOW), Outcome.NOTHING_TO_PATCH)
     missing = request(declared(OnCreate="adopt", InstanceGroups=groups("nosuch")))
     ended(plan(missing, cluster(), NOW), None)
 
@@ -269,6 +301,12 @@ def test_rule_05_default_to_custom_ami_on_slurm_is_refused_where_proven() -> Non
     assert "cannot replace HyperPod's default image" in ended(plan(request(), seen, NOW), None)
     patched(plan(request(), cluster(group(image_id=None), slurm=True), NOW))
     patched(plan(request(), cluster(group(image_id="default")), NOW))
+
+
+def test_rule_05_a_release_is_for_eks_clusters() -> None:
+    asked = request(declared(ImageId=None, ImageReleaseVersion="1.3.0", InstanceGroups=None))
+    said = ended(plan(asked, cluster(group(image_id="default"), slurm=True), NOW), None)
+    assert said.startswith("A release version is for EKS clusters, and cluster ml is a Slurm")
 
 
 def test_rule_05_a_release_cannot_replace_a_custom_ami() -> None:

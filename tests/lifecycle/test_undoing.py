@@ -61,6 +61,8 @@ def test_rule_18_no_patch_back_begins_that_cannot_end_in_time() -> None:
 def test_rule_18_patching_back_can_be_turned_off_but_not_the_waiting() -> None:
     asked = rollback(good=declared(ImageId=OLD, OnRollback="leave"))
     assert "OnRollback is leave" in left(asked, cluster(group(image_id=NEW)))
+    with_it = rollback(bad=declared(OnRollback="leave"))
+    assert "OnRollback is leave" in left(with_it, cluster(group(image_id=NEW)))
     busy = cluster(group(update_status="InProgress"))
     assert isinstance(plan_rollback(asked, busy, NOW), Wait)
 

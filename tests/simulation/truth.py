@@ -214,6 +214,8 @@ class _Failure:
         }
         parts: dict[str, Callable[[], object]] = {
             " cannot be used: ": lambda: self._image() in images.UNUSABLE,
+            " is a Slurm cluster": lambda: self._cluster is not None and self._cluster.slurm,
+            "on it. Nothing was patched": lambda: not self._request.accepted,
             " does not exist in ": lambda: self._request.cluster_seen_missing,
             " has no instance group ": self._lacks_groups,
             " cannot replace HyperPod's default image": self._slurm_on_default,

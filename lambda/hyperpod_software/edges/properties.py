@@ -60,7 +60,7 @@ Choice = TypeVar("Choice", bound=Enum)
 SOFTWARE = frozenset(
     {
         "ClusterName", "ImageId", "ImageReleaseVersion", "InstanceGroups", "Revision",
-        "WaitConditionHandle",
+        "WaitConditionHandle", "OnRollback",
     }
 )  # fmt: skip
 GROUP_ENTRY = frozenset({"InstanceGroupName", "ImageReleaseVersion"})
@@ -116,8 +116,8 @@ def parse_declaration(properties: object) -> Declaration:
 
 
 def parse_software(properties: object) -> Declaration:
-    """Parse what an earlier property set says of software, and nothing else: another version of
-    the library may have written it. Raises ``BadProperty`` where that cannot be read."""
+    """Parse what an earlier property set says of software and of its rollback, and nothing else:
+    another version of the library may have written it. Raises ``BadProperty`` where that cannot be read."""
     if not isinstance(properties, dict):
         _bad("OldResourceProperties", properties, "a structure")
     props = cast("dict[str, object]", properties)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from hyperpod_software.rules.cluster import in_flight, proven
+from hyperpod_software.rules.cluster import contradicts, in_flight, proven
 from hyperpod_software.rules.sentences import listed
 from hyperpod_software.words.cluster import SETTLED_CLUSTER, Cluster
 from hyperpod_software.words.decision import Finish, Outcome, Patch, Wait, failed
 from hyperpod_software.words.request import Request
-from hyperpod_software.words.software import Declaration, OnCreate
+from hyperpod_software.words.software import Declaration, OnCreate, OnSkippedNodes
 
 
 def plan(request: Request, cluster: Cluster, now: float) -> Finish | Wait | Patch:
@@ -20,15 +20,17 @@ def plan(request: Request, cluster: Cluster, now: float) -> Finish | Wait | Patc
     if not same_cluster and declared.on_create is OnCreate.ADOPT:
         return Finish(
             Outcome.ADOPTED,
-            f"Cluster {cluster.name} was adopted as it is: OnCreate is adopt. Nothing was patched.",
+            f"Cluster {cluster.name} was adopted as it is: OnCreate is adopt. Nothing was patched."
+            f"{_unlike(declared, cluster)}",
             cluster,
         )
     changed = changed_groups(declared, request.previous if same_cluster else None, cluster)
     if not changed:
-        return _nothing("No declared image, version or revision changed.", cluster)
+        why = "No declared image, version or revision changed."
+        return _nothing(why, cluster, _unlike(declared, cluster))
     groups = tuple(name for name in changed if not _is_proven(declared, cluster, name))
     if not groups:
-        return _nothing("Every declared group runs the declared software already.", cluster)
+        return _all_there(declared, cluster, changed, first=not same_cluster)
     busy = in_flight(cluster)
     if busy is not None:
         if now >= request.begin_by:
@@ -63,10 +65,10 @@ def missing_groups(declared: Declaration, cluster: Cluster) -> str | None:
     if absent:
         return (
             f"Cluster {cluster.name} has no instance group {listed(absent)}. "
-            f"Its groups are: {listed(existing, most=20) or 'none'}."
+            f"Its groups are: {listed(existing, most=20) or 'none'}. Nothing was patched."
         )
     if not existing:
-        return f"Cluster {cluster.name} has no instance group that could be patched."
+        return f"Cluster {cluster.name} has no instance group: nothing was patched."
     return None
 
 
@@ -121,6 +123,11 @@ def _refusal(declared: Declaration, cluster: Cluster, groups: tuple[str, ...]) -
                 f"cluster, and {listed(on_default)} of cluster {cluster.name} runs it: create "
                 "a new instance group on the AMI instead. Nothing was patched."
             )
+    if declared.image_id is None and cluster.slurm:
+        return (
+            f"A release version is for EKS clusters, and cluster {cluster.name} is a Slurm "
+            "cluster: declare an AMI. Nothing was patched."
+        )
     if declared.image_id is None:
         on_custom = [name for name in groups if (_image_of(cluster, name) or "").startswith("ami-")]
         if on_custom:
@@ -137,5 +144,49 @@ def _image_of(cluster: Cluster, name: str) -> str | None:
     return group.image_id if group is not None else None
 
 
-def _nothing(why: str, cluster: Cluster) -> Finish:
-    return Finish(Outcome.NOTHING_TO_PATCH, f"{why} Nothing was patched.", cluster)
+def _all_there(
+    declared: Declaration, cluster: Cluster, changed: tuple[str, ...], *, first: bool
+) -> Finish:
+    """Every group names the declared software. Where it counts fewer nodes on it, some were
+    skipped or are broken: that is told, and on a first deploy it weighs as it does after a
+    patch. On a later one it does not: the rollback would replace every node of the group."""
+    partly = [
+        f"{group.target_state_count} of {group.current_count} nodes of {group.name}"
+        for group in cluster.groups
+        if group.name in changed
+        and group.target_state_count is not None
+        and group.target_state_count < group.current_count
+    ]
+    if not partly:
+        return _nothing("Every declared group runs the declared software already.", cluster)
+    why = (
+        f"Every declared group of cluster {cluster.name} names the declared software, but HyperPod "
+        f"counts only {listed(partly, most=4)} on it."
+    )
+    if first and declared.on_skipped_nodes is OnSkippedNodes.FAIL:
+        return failed(
+            f"{why} Nothing was patched: patch those nodes by hand, or declare a newer image, or "
+            "that skipped nodes only warn.",
+            cluster,
+        )
+    return _nothing(why, cluster)
+
+
+def _unlike(declared: Declaration, cluster: Cluster) -> str:
+    """What is left as it is although another software is declared for it."""
+    groups = [
+        f"{group.name} ({group.version or group.image_id})"
+        for group in cluster.groups
+        if (software := declared.software_of(group.name)) is not None
+        and contradicts(software, group, owned_image=declared.owned_image)
+    ]
+    if not groups:
+        return ""
+    return (
+        f" Not on the declared software, and left so until the declaration changes: "
+        f"{listed(groups, most=4)}."
+    )
+
+
+def _nothing(why: str, cluster: Cluster, more: str = "") -> Finish:
+    return Finish(Outcome.NOTHING_TO_PATCH, f"{why} Nothing was patched.{more}", cluster)

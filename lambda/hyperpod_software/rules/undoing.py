@@ -34,7 +34,8 @@ def plan_rollback(request: Request, cluster: Cluster, now: float) -> Finish | Wa
         if now >= request.answer_by:
             return left(f"until the timeout of {request.answer_within} seconds {busy}", cluster)
         return Wait(f"Waiting before rolling back: {busy}.")
-    if declared.on_rollback is OnRollback.LEAVE:
+    # The failed declaration may be the one that says so, and nothing else has read it yet.
+    if OnRollback.LEAVE in (declared.on_rollback, failed_one.on_rollback):
         return left("OnRollback is leave", cluster)
     groups: list[str] = []
     for name in undone:

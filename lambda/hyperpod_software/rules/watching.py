@@ -133,6 +133,8 @@ def _wait(look: Look, watched: list[Watched], why: str) -> Finish | Wait:
 
 def _progress(group: Group) -> GroupProgress:
     done = group.target_state_count
-    if done is not None:
+    if group.update_status == "RollbackInProgress":
+        done = None  # it counts the nodes that went back
+    elif done is not None:
         done = min(done, group.current_count)
     return GroupProgress(group.name, done, group.current_count)
