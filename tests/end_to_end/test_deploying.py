@@ -472,7 +472,7 @@ def test_groups_that_do_not_exist_are_refused_with_those_that_do(
 ) -> None:
     assert without_group.code == 1
     reason = "Cluster nogroup has no instance group nosuch."
-    exist = "Its groups are: controller, login and workers. Log group: "
+    exist = "Its groups are: controller, login and workers. Nothing was patched. Log group: "
     assert f"{reason} {exist}" in without_group.words
     assert "Traceback" not in without_group.text
     assert_refused_at_once(cloud, "NoGroup", "nogroup")

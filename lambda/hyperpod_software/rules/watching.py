@@ -76,7 +76,9 @@ def _verdict(look: Look, each: Watched) -> tuple[Verdict, str]:
         return Verdict.WAIT, f"{counted(each.unsettled, 'node')} of {group.name} not ready yet"
     if not tally.total:
         return Verdict.UNTOUCHED, ""
-    patched = fresh or (named and tally.done and not each.skipped)
+    # Where it was there before, too, nodes off the image may be left from before as well.
+    appeared = look.call.status_before(group.name) is None
+    patched = fresh or (named and tally.done and (appeared or not each.skipped))
     if status == UPDATE_SUCCEEDED and not other and patched:
         untouched = each.unchanged and not tally.failed
         return (Verdict.UNTOUCHED if untouched else Verdict.PATCHED), ""
