@@ -49,7 +49,11 @@ KEYS: Final = (
     "wait",
     "stack",
 )
-"""The context keys of this app. Only ``cluster`` must be given."""
+"""The context keys of this app. ``cluster`` and ``image`` must be given."""
+_IMAGES: Final = (
+    "default, ami-… (an AMI of this account), public:ami-…, release:MAJOR.MINOR.PATCH or "
+    "ssm:/parameter/name"
+)
 
 # The library's properties, and the keys their values come from.
 _KEYS_OF_PROPERTIES: Final = {
@@ -190,7 +194,11 @@ def _declared(scope: Construct, context: Context) -> ClusterSoftware:
 
 
 def _image(context: Context) -> SoftwareImage:
-    text = context.text("image", "default") or ""
+    text = context.text("image")
+    if text is None:
+        raise ContextError(
+            f"-c image=… is missing: it must be {_IMAGES}. No image is put on a cluster unasked"
+        )
     revision = context.text("revision")
     if text == "default":
         return SoftwareImage.latest(revision=revision)
@@ -206,11 +214,7 @@ def _image(context: Context) -> SoftwareImage:
         case "ssm", ":", parameter:
             return SoftwareImage.from_ssm_parameter(parameter)
         case _:
-            raise context.refused(
-                "image",
-                "default, ami-… (an AMI of this account), public:ami-…, "
-                "release:MAJOR.MINOR.PATCH or ssm:/parameter/name",
-            )
+            raise context.refused("image", _IMAGES)
 
 
 def _rolling_update(scope: Construct, context: Context) -> RollingUpdate | None:

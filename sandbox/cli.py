@@ -94,7 +94,9 @@ def _parser() -> argparse.ArgumentParser:
     setting.add_argument("settings", nargs="+", metavar="NAME=VALUE", help="VALUE as JSON, or text")
     setting.set_defaults(command=_set)
 
-    commands.add_parser("reset", help="back to the settings at start").set_defaults(command=_reset)
+    commands.add_parser(
+        "reset", help="back to the settings at start, but for the speed"
+    ).set_defaults(command=_reset)
 
     vanish = commands.add_parser("vanish", help="let a cluster disappear")
     vanish.add_argument("cluster")
@@ -180,10 +182,11 @@ def banner(sandbox: Sandbox) -> str:
     lines += [f"  export {name}={value}" for name, value in sandbox.settings.items()]
     lines += [f'  export PATH="{_tools()}:$PATH"', ""]
     first = status["Clusters"][0]["ClusterName"]
+    group = status["Clusters"][0]["InstanceGroups"][-1]["InstanceGroupName"]
     lines += [
         "and then, for example:",
         "",
-        f"  cdk deploy -c cluster={first} -c image={NEW.id}",
+        f"  cdk deploy -c cluster={first} -c image={NEW.id} -c groups={group} -c batch=25%",
         "  python -m sandbox status",
         "",
         "Ctrl-C ends it.",

@@ -17,7 +17,7 @@ from ._cluster import Cluster
 from ._completion import Completion
 from ._image import SoftwareImage, SoftwareImageConfig
 from ._provider import Provider
-from ._rolling_update import RollingUpdate
+from ._rolling_update import BatchSize, RollingUpdate
 from ._timeout import Timeout
 from ._validation import PropertyError, check_instance_groups, check_tag, unresolved
 
@@ -172,7 +172,7 @@ class ClusterSoftware(Construct):
         if deadline.needs_wait_condition:
             if unresolved(config.image_id) or unresolved(config.release_version):
                 deadline.refuse_wait_condition(
-                    "where only CloudFormation knows the image: a new wait needs a new declaration"
+                    "where the image is a token or an SSM parameter; name the AMI itself to wait longer"
                 )
             self._completion = Completion(self, properties)
             properties["WaitConditionHandle"] = self._completion.handle
@@ -298,11 +298,13 @@ class ClusterSoftware(Construct):
     ) -> None:
         """Stop a reviewer where a mistake would be expensive."""
         notes = Annotations.of(self)
-        if rolling_update is None or rolling_update.max_batch_size is None:
+        batch = rolling_update.max_batch_size if rolling_update is not None else None
+        if batch is None or batch == BatchSize.percent(100):
+            which = "No max_batch_size in a rolling_update" if batch is None else "100 percent"
             notes.add_warning_v2(
                 f"{_WARNING}:everyNodeAtOnce",
-                "No max_batch_size in a rolling_update: a patch takes every node of the groups "
-                "down at once, and the jobs on them are lost.",
+                f"{which}: a patch takes every node of the groups down at once, and the jobs on "
+                "them are lost.",
             )
         if groups is None and not cluster.declared:
             notes.add_warning_v2(

@@ -26,7 +26,7 @@ def template(**context):
 
 
 def declared(**context):
-    resources = template(cluster="ml", **context)["Resources"].values()
+    resources = template(cluster="ml", **{"image": "default"} | context)["Resources"].values()
     (found,) = (one for one in resources if one["Type"] == "Custom::HyperPodClusterSoftware")
     properties = found["Properties"]
     for name in ("ServiceToken", "ServiceTimeout", "Timeout", "ClusterName"):
@@ -50,8 +50,13 @@ def run(context, outdir, **environment):
     )
 
 
-def test_a_cluster_is_all_it_needs():
+def test_a_cluster_and_an_image_are_all_it_needs():
     assert declared() == {"ImageId": "default"}
+
+
+def test_no_image_is_put_on_a_cluster_unasked():
+    with pytest.raises(ContextError, match=r"^-c image=… is missing: it must be default, ami-…"):
+        template(cluster="ml")
 
 
 @pytest.mark.parametrize(
@@ -111,7 +116,9 @@ def test_keys_may_be_numbers_and_lists_in_cdk_json():
 
 def test_the_stack_and_the_timeout_are_as_asked_and_the_outputs_are_the_attributes():
     app = App(stack_traces=False)
-    HyperPodPatching(app, Context({"cluster": "ml", "stack": "Weekly", "timeout": "20"}))
+    HyperPodPatching(
+        app, Context({"cluster": "ml", "image": AMI, "stack": "Weekly", "timeout": "20"})
+    )
     found = app.synth().get_stack_by_name("Weekly").template
     (software,) = (
         one
@@ -167,7 +174,7 @@ def test_the_stack_and_the_timeout_are_as_asked_and_the_outputs_are_the_attribut
     ],
 )
 def test_a_bad_key_is_one_line(context, line):
-    given = context if not context or "cluster" in context else {"cluster": "ml", **context}
+    given = {"cluster": "ml", "image": "default", **context} if context else {}
     with pytest.raises(ContextError) as refused:
         HyperPodPatching(App(), Context(given))
     said = str(refused.value)
@@ -228,7 +235,8 @@ def test_it_runs_from_anywhere_and_twice_the_same(tmp_path):
 
 
 def test_the_command_line_shows_one_line_for_a_bad_key(tmp_path):
-    done = cdk("synth", "-c", "cluster=ml", "-c", "batch=0%", outdir=tmp_path / "out")
+    keys = ("-c", "cluster=ml", "-c", "image=default", "-c", "batch=0%")
+    done = cdk("synth", *keys, outdir=tmp_path / "out")
     assert done.returncode == 1
     assert done.stdout == ""
     assert done.stderr.splitlines() == [

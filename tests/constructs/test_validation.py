@@ -77,7 +77,7 @@ def declare(stack, **properties):
                 "timeout": Duration.hours(1),
                 "image": SoftwareImage.from_ssm_parameter("/images/gpu"),
             },
-            "timeout is '3600 seconds', but must be at most 57 minutes where only CloudFormation",
+            "timeout is '3600 seconds', but must be at most 57 minutes where the image is a token",
         ),
         ({"wait_for_completion": "no"}, "wait_for_completion is 'no', but must be True or False"),
         ({"timeout": Duration.millis(300_500)}, "but must be in whole seconds"),

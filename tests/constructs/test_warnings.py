@@ -39,8 +39,12 @@ def test_a_careful_declaration_brings_no_warning(stack):
 
 @pytest.mark.parametrize(
     "rolling_update",
-    [None, RollingUpdate(wait_interval=Duration.minutes(1))],
-    ids=["no rolling update", "one without batches"],
+    [
+        None,
+        RollingUpdate(wait_interval=Duration.minutes(1)),
+        RollingUpdate(max_batch_size=BatchSize.percent(100)),
+    ],
+    ids=["no rolling update", "one without batches", "one batch of all"],
 )
 def test_every_node_at_once_brings_a_warning(stack, rolling_update):
     declare(stack, rolling_update=rolling_update)

@@ -91,7 +91,7 @@ def by_app(stack_name: str, **context: str) -> Synthesized:
 
 def _declare(app: App, stack_name: str, context: Mapping[str, str]) -> HyperPodPatching:
     keys = {key.replace("_", "-"): value for key, value in context.items()}
-    return HyperPodPatching(app, Context({"stack": stack_name, **keys}))
+    return HyperPodPatching(app, Context({"stack": stack_name, "image": "default", **keys}))
 
 
 @contextmanager

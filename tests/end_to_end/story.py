@@ -144,12 +144,13 @@ def run(cloud: Cloud, command: str, *options: str, **context: str) -> Said:
 
 
 def deploy_without_cluster(cloud: Cloud) -> Said:
-    return run(cloud, "deploy", *UNASKED, cluster="nosuch", stack="NoCluster")
+    return run(cloud, "deploy", *UNASKED, cluster="nosuch", image="default", stack="NoCluster")
 
 
 def deploy_without_group(cloud: Cloud) -> Said:
     cloud.add(slurm("nogroup"))
-    return run(cloud, "deploy", *UNASKED, cluster="nogroup", groups="nosuch", stack="NoGroup")
+    declared = {"cluster": "nogroup", "groups": "nosuch", "image": "default"}
+    return run(cloud, "deploy", *UNASKED, stack="NoGroup", **declared)
 
 
 def begin_slow_patch(cloud: Cloud) -> Stack:

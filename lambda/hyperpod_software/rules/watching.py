@@ -87,11 +87,10 @@ def _verdict(look: Look, each: Watched) -> tuple[Verdict, str]:
     # Its status does not tell: its nodes' times do. Of a call that nobody answered younger
     # nodes prove nothing, for others add nodes, too.
     seen = look.progress.saw_active(group.name)
-    known = look.call.accepted or seen
     # Among groups that show a status, one that shows none may show it in the next look.
     told = status is not None or look.shows_no_status
     ended = look.quiet or (told and (seen or tally.done + tally.current == tally.total))
-    if tally.done and known and ended and not (says_bad or other or look.told_failure):
+    if tally.done and look.known_to_run and ended and not (says_bad or other or look.told_failure):
         return Verdict.PATCHED, ""
     if not look.quiet:
         return Verdict.WAIT, f"group {group.name} shows no sign of the patch yet"
