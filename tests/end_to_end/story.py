@@ -75,7 +75,7 @@ def tell_story(cloud: Cloud) -> Told:
         rebatched=deploy(image=NEW.id, groups="workers,login", batch="25%"),
         compared=step("diff", image=NEWER.id, groups="workers,login", batch="25%"),
         failed=deploy(image=FAILING.id, groups="workers,login", batch="25%"),
-        destroyed=step("destroy", "--force"),
+        destroyed=step("destroy", "--force", image=FAILING.id),
     )
 
 

@@ -123,7 +123,7 @@ def go_through(guarded: Guarded) -> Through:
         stack=stack,
         created=guarded.cdk(*deploy, "-c", f"image={NEW.id}"),
         failed=guarded.cdk(*deploy, "-c", f"image={FAILING.id}"),
-        destroyed=guarded.cdk("destroy", "--force", *keys),
+        destroyed=guarded.cdk("destroy", "--force", *keys, "-c", f"image={FAILING.id}"),
     )
 
 

@@ -175,11 +175,10 @@ class Look:
             return False
         if group.update_status is not None:
             return group.update_status in UPDATE_RUNNING
-        if group.scaling:
+        # Where groups show a status, one that changes without one is being scaled.
+        if group.scaling or not self.shows_no_status:
             return False
-        if group.status in CHANGING_GROUP:
-            return True
-        return self.shows_no_status and self.cluster.status in CHANGING_CLUSTER
+        return group.status in CHANGING_GROUP or self.cluster.status in CHANGING_CLUSTER
 
     def _is_seen_going_back(self, group: Group) -> bool:
         if group.update_status is not None:

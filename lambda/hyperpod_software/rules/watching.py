@@ -86,12 +86,13 @@ def _verdict(look: Look, each: Watched) -> tuple[Verdict, str]:
         return Verdict.FAILED, ""
     # Its status does not tell: its nodes' times do.
     seen = look.progress.saw_active(group.name)
-    # Among groups that show a status, one that shows none may show it in the next look.
-    told = status is not None or look.shows_no_status
+    # Among groups that show a status, one that shows none may show it in the next look, or was
+    # not patched: it had no nodes, and those that are there now came up by themselves.
+    told = status is not None or look.shows_no_status or named
     # Of a call that nobody answered younger nodes prove nothing: others add nodes, too.
     known = look.call.accepted or seen or (look.known_to_run and told)
-    ended = look.quiet or (told and (seen or tally.done + tally.current == tally.total))
-    if tally.done and known and ended and not (says_bad or other or look.told_failure):
+    ended = look.quiet or seen or tally.done + tally.current == tally.total
+    if tally.done and known and told and ended and not (says_bad or other or look.told_failure):
         return Verdict.PATCHED, ""
     if not look.quiet:
         return Verdict.WAIT, f"group {group.name} shows no sign of the patch yet"
