@@ -11,6 +11,7 @@ from hyperpod_software.words.cluster import (
     CHANGING_GROUP,
     SETTLED_CLUSTER,
     SETTLED_GROUP,
+    UPDATE_ENDED,
     UPDATE_RUNNING,
     UPDATE_SUCCEEDED,
     Cluster,
@@ -111,8 +112,17 @@ class Look:
 
     @property
     def known_to_run(self) -> bool:
-        """HyperPod took the call: it said so, or groups were seen being patched."""
-        return self.call.accepted or bool(self.progress.active)
+        """HyperPod took the call: it said so, or groups were seen being patched, or show another
+        end than they did before."""
+        return (
+            self.call.accepted
+            or bool(self.progress.active)
+            or any(
+                group.update_status in UPDATE_ENDED and self.is_fresh(group)
+                for group in self.cluster.groups
+                if self.call.covers(group.name)
+            )
+        )
 
     @property
     def quiet(self) -> bool:
