@@ -18,6 +18,7 @@ from aws_cdk import Stack as CdkStack
 
 from benchmarks.meter import Meter
 from sandbox import Sandbox
+from sandbox.clients import Clients
 from sandbox.images import ACCOUNT, REGION
 
 BUCKET = f"cdk-hnb659fds-assets-{ACCOUNT}-{REGION}"
@@ -75,8 +76,8 @@ class Cloud:
         """Take a sandbox that is running."""
         self.sandbox = sandbox
         self.control = sandbox.control
-        self._clients: dict[str, Any] = {}
-        self._making = threading.Lock()
+        self.client = Clients(sandbox)
+        self._publishing = threading.Lock()
         self._published: set[str] = set()
         self._meters = ExitStack()
 
@@ -88,20 +89,12 @@ class Cloud:
     def __exit__(self, *_error: object) -> None:
         """End the meters."""
         self._meters.close()
-        for client in self._clients.values():
-            client.close()
-
-    def client(self, service: str) -> Any:
-        """A client of the sandbox's AWS; threads may share it."""
-        with self._making:
-            if service not in self._clients:
-                self._clients[service] = self.sandbox.client(service)
-            return self._clients[service]
+        self.client.close()
 
     def stack(self, synthesized: Synthesized) -> Stack:
         """A stack that may be deployed, again and again."""
         for key, content in synthesized.files.items():
-            with self._making:
+            with self._publishing:
                 new = key not in self._published
                 self._published.add(key)
             if new:

@@ -23,6 +23,7 @@ from aws_cdk import Stack as CdkStack
 from botocore.exceptions import ClientError
 
 from app import Context, HyperPodPatching
+from sandbox.clients import Clients
 from sandbox.images import ACCOUNT, REGION
 from sandbox.runner import Sandbox
 
@@ -162,19 +163,11 @@ class Cloud:
     def __init__(self, sandbox: Sandbox) -> None:
         self.sandbox = sandbox
         self.control = sandbox.control
-        self._clients: dict[str, Any] = {}
-        self._making = threading.Lock()
+        self.client = Clients(sandbox)
         self._published: set[str] = set()
 
     def close(self) -> None:
-        for client in self._clients.values():
-            client.close()
-
-    def client(self, service: str) -> Any:
-        with self._making:
-            if service not in self._clients:
-                self._clients[service] = self.sandbox.client(service)
-            return self._clients[service]
+        self.client.close()
 
     @property
     def operator(self) -> Any:
