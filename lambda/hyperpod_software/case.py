@@ -118,10 +118,9 @@ class Case:
     def expires(self) -> float:
         """When CloudFormation has given the request up in any case (epoch seconds)."""
         try:
-            deadline = self.request().deadline
+            return self.request().expires
         except BadProperty:
-            deadline = self.ticket.issued + SERVICE_TIMEOUT - ANSWER_MARGIN
-        return deadline + 2 * ANSWER_MARGIN
+            return self.ticket.issued + SERVICE_TIMEOUT + ANSWER_MARGIN
 
 
 def _previous(event: Event) -> Declaration | None:

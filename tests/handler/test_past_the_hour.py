@@ -9,7 +9,7 @@ from hyperpod_software.edges.sagemaker import CallResult
 from hyperpod_software.edges.stack import ResourceEvent
 from hyperpod_software.rules.answering import signal
 from hyperpod_software.words.reply import Way
-from tests.handler.parts import Parts, event, patched
+from tests.handler.parts import HERE, Parts, event, patched
 from tests.lifecycle.samples import ARN, NEW, NOW, OLD, cluster, group, properties
 
 HANDLE = "https://bucket.invalid/handle?X-Amz-Signature=HANDLE"
@@ -77,6 +77,25 @@ def test_past_the_hour_the_long_deadline_holds() -> None:
     reply = parts.look()
     assert reply is not None
     assert "The timeout of 40000 seconds passed" in reply.response["Reason"]
+
+
+def test_past_the_hour_a_signal_is_tried_for_as_long_as_the_wait_can_last() -> None:
+    """It counts from the resource's answer, which may have come almost an hour after the request."""
+    parts = handed_over()
+    parts.now += 40_001
+    reply = parts.look()
+    assert reply is not None
+    parts.conductor.undelivered(reply, long(), HERE)
+    parts.now = NOW + 3420 + 40_180
+    again = parts.look()
+    assert again is not None
+    parts.conductor.undelivered(again, long(), HERE)
+    assert not parts.nothing_left()
+    parts.now += 361
+    last = parts.look()
+    assert last is not None
+    parts.conductor.undelivered(last, long(), HERE)
+    assert parts.nothing_left()
 
 
 def test_past_the_hour_an_end_before_the_handover_is_signalled_and_answered() -> None:

@@ -95,3 +95,14 @@ class Request:
             return self.answer_by
         longest = WAIT_CONDITION_TIMEOUT - ANSWER_MARGIN
         return self.ticket.issued + min(self.declared.timeout, longest)
+
+    @property
+    def expires(self) -> float:
+        """When CloudFormation has given the request up in any case (epoch seconds).
+
+        A wait condition counts its timeout from the resource's answer, not from the request.
+        """
+        resource_by = self.answer_by + 2 * ANSWER_MARGIN
+        if self.wait_handle is None:
+            return resource_by
+        return resource_by + min(self.declared.timeout + ANSWER_MARGIN, WAIT_CONDITION_TIMEOUT)
