@@ -46,9 +46,9 @@ def build(
                 url, message = str(reply.wait_handle), signal(message)
             arrived &= put(url, body(message), sleep)
         if arrived:
-            conductor.delivered(reply)
+            conductor.ending.delivered(reply)
         else:
-            conductor.undelivered(reply, event, _surroundings(context))
+            conductor.ending.undelivered(reply, event, _surroundings(context))
 
     helper = SoftwareResource(deliver)
 

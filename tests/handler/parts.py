@@ -7,7 +7,6 @@ from typing import Any
 
 from hyperpod_software.case import Surroundings
 from hyperpod_software.conductor import Conductor
-from hyperpod_software.edges.aws import Problem
 from hyperpod_software.edges.memory import ParameterStore
 from hyperpod_software.edges.polling import Poll, rule_name
 from hyperpod_software.edges.sagemaker import CallResult
@@ -15,6 +14,7 @@ from hyperpod_software.edges.stack import ResourceEvent
 from hyperpod_software.words.cluster import Cluster, Node
 from hyperpod_software.words.decision import Patch
 from hyperpod_software.words.image import Image, Volume
+from hyperpod_software.words.problem import Problem
 from hyperpod_software.words.reply import Reply
 from tests.lifecycle.samples import NEW, NOW, STACK, cluster, group, node, properties
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from hyperpod_software.edges.aws import Problem
 from hyperpod_software.edges.sagemaker import CallResult
 from hyperpod_software.edges.stack import ResourceEvent
 from hyperpod_software.words.cluster import Cluster
+from hyperpod_software.words.problem import Problem
 from tests.handler.parts import HERE, URL, Parts, event, patched
 from tests.lifecycle.samples import NEW, NOW, OLD, cluster, group, groups, properties
 
@@ -24,7 +24,7 @@ def test_a_patch_is_called_once_watched_and_answered_and_nothing_is_left() -> No
     assert reply is not None
     assert reply.response["Status"] == "SUCCESS"
     assert reply.response["Data"]["PatchedNodeCount"] == "4"
-    parts.conductor.delivered(reply)
+    parts.conductor.ending.delivered(reply)
     assert parts.nothing_left()
 
 
@@ -33,7 +33,7 @@ def test_a_request_that_needs_no_patch_leaves_nothing_behind() -> None:
     reply = parts.begin(event())
     assert reply is not None
     assert reply.response["Data"]["Outcome"] == "NothingToPatch"
-    parts.conductor.delivered(reply)
+    parts.conductor.ending.delivered(reply)
     assert parts.nothing_left()
     assert not parts.hyperpod.calls
 
@@ -135,7 +135,7 @@ def test_rule_12_polling_is_over_at_the_deadline_in_every_case(seen: Cluster) ->
     reply = parts.look()
     assert reply is not None
     assert reply.response["Status"] == "FAILED"
-    parts.conductor.delivered(reply)
+    parts.conductor.ending.delivered(reply)
     assert parts.nothing_left()
 
 
@@ -172,12 +172,12 @@ def test_rule_13_an_answer_that_could_not_be_delivered_is_kept_and_sent_again() 
     made = event()
     reply = parts.begin(made)
     assert reply is not None
-    parts.conductor.undelivered(reply, made, HERE)
+    parts.conductor.ending.undelivered(reply, made, HERE)
     parts.now += 60
     again = parts.look()
     assert again is not None
     assert again.response == reply.response
-    parts.conductor.delivered(again)
+    parts.conductor.ending.delivered(again)
     assert parts.nothing_left()
 
 
@@ -187,7 +187,7 @@ def test_rule_13_an_answer_that_can_never_be_delivered_is_not_tried_for_ever() -
     parts.now += 3700
     reply = parts.look()
     assert reply is not None
-    parts.conductor.undelivered(reply, event(), HERE)
+    parts.conductor.ending.undelivered(reply, event(), HERE)
     assert parts.nothing_left()
 
 
@@ -253,7 +253,7 @@ def test_a_newer_request_takes_over_from_one_that_cloudformation_gave_up() -> No
         event("Update", "r2", ResponseURL=later, OldResourceProperties=properties())
     )
     assert newer is not None
-    parts.conductor.delivered(newer)
+    parts.conductor.ending.delivered(newer)
     assert parts.nothing_left()
 
 
@@ -264,7 +264,7 @@ def test_what_another_version_of_the_code_remembered_is_buried_and_stops_nothing
     reply = parts.begin(event())
     assert reply is not None
     assert reply.response["Status"] == "SUCCESS"
-    parts.conductor.delivered(reply)
+    parts.conductor.ending.delivered(reply)
     assert parts.nothing_left()
 
 
@@ -300,7 +300,7 @@ def test_everything_at_the_apis_maximums_fits_four_kilobyte_parameters() -> None
     parts.hyperpod.seen = cluster(*(group(n, update_status="Failed") for n in names))
     reply = parts.look()
     assert reply is not None
-    parts.conductor.delivered(reply)
+    parts.conductor.ending.delivered(reply)
     assert parts.nothing_left()
 
 
@@ -333,12 +333,12 @@ def test_an_answer_left_by_an_invocation_that_was_killed_after_the_burial_is_cle
     assert reply is not None
     name = next(name for name in parts.store.values if name.endswith("/answer"))
     killed = parts.store.values[name]
-    parts.conductor.delivered(reply)
+    parts.conductor.ending.delivered(reply)
     parts.store.values[name] = killed
     again = parts.begin(event())
     assert again is not None
     assert again.response == reply.response
-    parts.conductor.delivered(again)
+    parts.conductor.ending.delivered(again)
     assert parts.nothing_left()
 
 

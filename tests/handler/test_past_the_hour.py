@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from hyperpod_software.edges.aws import Problem
 from hyperpod_software.edges.sagemaker import CallResult
 from hyperpod_software.edges.stack import ResourceEvent
 from hyperpod_software.rules.answering import signal
+from hyperpod_software.words.problem import Problem
 from hyperpod_software.words.reply import Way
 from tests.handler.parts import HERE, Parts, event, patched
 from tests.lifecycle.samples import ARN, NEW, NOW, OLD, cluster, group, properties
@@ -26,7 +26,7 @@ def handed_over() -> Parts:
     parts.hyperpod.seen = cluster(group(update_status="InProgress"))
     reply = parts.look()
     assert reply is not None
-    parts.conductor.delivered(reply)
+    parts.conductor.ending.delivered(reply)
     return parts
 
 
@@ -39,7 +39,7 @@ def test_past_the_hour_the_resource_is_answered_once_the_patch_runs() -> None:
     assert reply.ways == (Way.ANSWER,)
     assert (reply.response["Status"], reply.response["Data"]["Outcome"]) == ("SUCCESS", "Patching")
     assert not reply.last
-    parts.conductor.delivered(reply)
+    parts.conductor.ending.delivered(reply)
     assert parts.look() is None
 
 
@@ -58,7 +58,7 @@ def test_past_the_hour_a_signal_tells_the_end_hours_later() -> None:
         "Data": f"|{ARN}|Patched|workers|4|",
         "Reason": f"Patched 4 nodes of workers in cluster ml to {NEW}. Log group: /logs",
     }
-    parts.conductor.delivered(reply)
+    parts.conductor.ending.delivered(reply)
     assert parts.nothing_left()
 
 
@@ -85,16 +85,16 @@ def test_past_the_hour_a_signal_is_tried_for_as_long_as_the_wait_can_last() -> N
     parts.now += 40_001
     reply = parts.look()
     assert reply is not None
-    parts.conductor.undelivered(reply, long(), HERE)
+    parts.conductor.ending.undelivered(reply, long(), HERE)
     parts.now = NOW + 3420 + 40_180
     again = parts.look()
     assert again is not None
-    parts.conductor.undelivered(again, long(), HERE)
+    parts.conductor.ending.undelivered(again, long(), HERE)
     assert not parts.nothing_left()
     parts.now += 361
     last = parts.look()
     assert last is not None
-    parts.conductor.undelivered(last, long(), HERE)
+    parts.conductor.ending.undelivered(last, long(), HERE)
     assert parts.nothing_left()
 
 
@@ -169,6 +169,6 @@ def test_an_invocation_that_hands_over_when_all_is_over_leaves_nothing_behind() 
     parts.hyperpod.seen = cluster(group(update_status="InProgress"))
     late = parts.look()
     assert late is not None
-    parts.conductor.bury(late.path)
-    parts.conductor.delivered(late)
+    parts.conductor.ending.bury(late.path)
+    parts.conductor.ending.delivered(late)
     assert parts.nothing_left()

@@ -23,7 +23,7 @@ def test_every_rule_has_a_test_by_its_number(number: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "place", sorted(set(re.findall(r"`((?:edges|rules)/\w+\.py|conductor\.py)`", TABLE)))
+    "place", sorted(set(re.findall(r"`((?:(?:edges|rules|words)/)?\w+\.py)`", TABLE)))
 )
 def test_every_place_the_table_names_exists(place: str) -> None:
     assert (ROOT / "lambda" / "hyperpod_software" / place).is_file()

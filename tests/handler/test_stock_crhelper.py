@@ -18,7 +18,8 @@ from crhelper import CfnResource
 from crhelper import utils as crhelper_utils
 
 from hyperpod_software import crhelper_adapter, handler
-from hyperpod_software.edges import aws, polling, response
+from hyperpod_software.edges import polling, response
+from hyperpod_software.words.problem import Problem
 from tests.handler.parts import Parts, event
 from tests.lifecycle.samples import NEW, cluster, group, groups, properties
 
@@ -204,7 +205,7 @@ def test_a_failure_while_polling_is_set_up_leaves_the_rule_behind(stock: Stock, 
     assert stock.events.rules
 
     def broken(*args: Any) -> None:
-        raise aws.Problem("PutRule", aws.Problem.Kind.REFUSED, "LimitExceeded", "300 rules")
+        raise Problem("PutRule", Problem.Kind.REFUSED, "LimitExceeded", "300 rules")
 
     ours.rules.start = broken  # type: ignore[method-assign]
     ours.deliver(event())

@@ -13,20 +13,23 @@ import pytest
 import urllib3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from hyperpod_software import caller, ending
 from hyperpod_software import conductor as conducting
 from hyperpod_software import crhelper_adapter as adapter
 from hyperpod_software.case import Case
 from hyperpod_software.conductor import Conductor
 from hyperpod_software.edges import memory, polling, sagemaker
 from hyperpod_software.edges import response as sending
-from hyperpod_software.edges.aws import Problem, calling, client
+from hyperpod_software.edges.aws import calling, client
 from hyperpod_software.edges.memory import ParameterStore
 from hyperpod_software.edges.polling import Polling
 from hyperpod_software.edges.sagemaker import CallResult, SageMaker
 from hyperpod_software.edges.stack import Stack
+from hyperpod_software.ending import Ending
 from hyperpod_software.rules import answering, starting, undoing, watching
 from hyperpod_software.rules.look import Look, Watched
 from hyperpod_software.words.decision import Finish, Outcome, Wait, failed
+from hyperpod_software.words.problem import Problem
 from hyperpod_software.words.reply import Reply, Way
 from hyperpod_software.words.request import Request
 
@@ -57,7 +60,7 @@ def _a_call_without_an_answer_is_made_again(patch: pytest.MonkeyPatch) -> None:
 
 
 def _old_requests_may_call(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(conducting, "may_call", lambda *_: True)
+    patch.setattr(caller, "may_call", lambda *_: True)
 
 
 def _every_group_is_patched(patch: pytest.MonkeyPatch) -> None:
@@ -127,7 +130,7 @@ def _the_deadline_never_comes(patch: pytest.MonkeyPatch) -> None:
 
 
 def _nothing_is_buried(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Conductor, "bury", lambda *_: None)
+    patch.setattr(Ending, "bury", lambda *_: None)
 
 
 def _the_rule_stays(patch: pytest.MonkeyPatch) -> None:
@@ -154,7 +157,7 @@ def _nothing_wakes_the_handler(patch: pytest.MonkeyPatch) -> None:
 
 
 def _an_answer_that_was_turned_away_is_given_up(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Conductor, "undelivered", lambda self, reply, *_: self.delivered(reply))
+    patch.setattr(Ending, "undelivered", lambda self, reply, *_: self.delivered(reply))
 
 
 def _a_problem_is_swallowed(patch: pytest.MonkeyPatch) -> None:
@@ -179,8 +182,7 @@ def stack_read(reader: Stack, name: str) -> bool:
 def _a_delete_fails(patch: pytest.MonkeyPatch) -> None:
     def forget(self: Conductor, event: Any, surroundings: Any) -> Reply:
         case = self._case(event, None, surroundings, first_hand=True)
-        response = self._response(case, failed("It cannot be deleted."))
-        return conducting._reply(case, response, remembered=False)
+        return self.ending.unremembered(case, failed("It cannot be deleted."))
 
     patch.setattr(Conductor, "forget", forget)
 
@@ -200,11 +202,11 @@ def _a_delete_patches(patch: pytest.MonkeyPatch) -> None:
 
 
 def _physical_ids_are_random(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(conducting, "physical_id", lambda *_, **__: secrets.token_hex(8))
+    patch.setattr(ending, "physical_id", lambda *_, **__: secrets.token_hex(8))
 
 
 def _physical_ids_are_empty(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(conducting, "physical_id", lambda *_, **__: "")
+    patch.setattr(ending, "physical_id", lambda *_, **__: "")
 
 
 def _answers_are_not_cut(patch: pytest.MonkeyPatch) -> None:
@@ -216,13 +218,13 @@ def _answers_are_not_cut(patch: pytest.MonkeyPatch) -> None:
 
 
 def _attributes_are_missing(patch: pytest.MonkeyPatch) -> None:
-    made = conducting.answer
+    made = ending.answer
 
     def bare(*what: Any) -> dict[str, Any]:
         response = made(*what)
         return {**response, "Data": {**response["Data"], "ClusterArn": ""}}
 
-    patch.setattr(conducting, "answer", bare)
+    patch.setattr(ending, "answer", bare)
 
 
 def _the_event_is_in_the_rule(patch: pytest.MonkeyPatch) -> None:
@@ -308,24 +310,24 @@ def _what_went_back_is_forgotten(patch: pytest.MonkeyPatch) -> None:
 
 
 def _nothing_is_handed_over(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Conductor, "_hand_over", lambda *_: None)
+    patch.setattr(Ending, "hand_over", lambda *_: None)
 
 
 def _the_hand_over_comes_before_the_call(patch: pytest.MonkeyPatch) -> None:
-    def early(self: Conductor, case: Case, wait: Wait, cluster: Any) -> Reply | None:
+    def early(self: Ending, case: Case, wait: Wait, cluster: Any) -> Reply | None:
         if case.wait_handle is None or case.memory is None or case.handed_over:
             return None
         end = Finish(Outcome.PATCHING, wait.reason, cluster)
         response = self._response(case, end)
-        return conducting._reply(case, response, last=False)
+        return ending._reply(case, response, last=False)
 
-    patch.setattr(Conductor, "_hand_over", early)
+    patch.setattr(Ending, "hand_over", early)
 
 
 def _the_end_is_not_signalled(patch: pytest.MonkeyPatch) -> None:
-    made = conducting._reply
+    made = ending._reply
     patch.setattr(
-        conducting,
+        ending,
         "_reply",
         lambda case, response, **how: made(case, response, **{**how, "ways": (Way.ANSWER,)}),
     )

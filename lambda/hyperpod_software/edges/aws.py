@@ -1,16 +1,17 @@
-"""AWS clients, made when first needed, and the errors they raise, sorted."""
+"""AWS clients, made when first needed, and the errors they raise, sorted into ``Problem``s."""
 
 from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import contextmanager
-from enum import Enum
 from functools import cache
 from typing import Any
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
+
+from hyperpod_software.words.problem import Problem
 
 _NOT_FOUND = {
     "ResourceNotFound", "ResourceNotFoundException", "InvalidAMIID.NotFound",
@@ -32,32 +33,6 @@ _NOT_ACTED_ON = {
 }  # fmt: skip
 
 
-class Problem(Exception):
-    """A call that did not succeed: what kind of no it was, and the service's own words."""
-
-    class Kind(Enum):
-        NOT_FOUND = "not found"
-        CONFLICT = "conflict"
-        DENIED = "denied"
-        REFUSED = "refused"
-        PASSING = "passing"
-        """Throttled, a server error or no answer: the same call may work later."""
-
-    def __init__(self, operation: str, kind: Kind, code: str, message: str) -> None:
-        super().__init__(
-            f"{operation} said {code}: {message}" if message else f"{operation}: {code}"
-        )
-        self.operation = operation
-        self.kind = kind
-        self.code = code
-        self.message = message
-
-    @property
-    def not_acted_on(self) -> bool:
-        """The call was turned away before anything was acted on: it may be made again."""
-        return self.code in _NOT_ACTED_ON
-
-
 @contextmanager
 def calling(operation: str) -> Generator[None]:
     """Turn what botocore raises into a ``Problem``."""
@@ -69,7 +44,9 @@ def calling(operation: str) -> Generator[None]:
         raise Problem(operation, Problem.Kind.REFUSED, "ParamValidation", str(error)) from None
     except BotoCoreError as error:
         # Connection errors and time-outs. Their text can hold an address: only the kind is kept.
-        raise Problem(operation, Problem.Kind.PASSING, type(error).__name__, "") from None
+        code = type(error).__name__
+        unheard = code in _NOT_ACTED_ON
+        raise Problem(operation, Problem.Kind.PASSING, code, "", not_acted_on=unheard) from None
 
 
 def _sorted(operation: str, error: ClientError) -> Problem:
@@ -87,7 +64,8 @@ def _sorted(operation: str, error: ClientError) -> Problem:
         kind = Problem.Kind.PASSING
     else:
         kind = Problem.Kind.REFUSED
-    return Problem(operation, kind, code, str(details.get("Message", "")))
+    message = str(details.get("Message", ""))
+    return Problem(operation, kind, code, message, not_acted_on=code in _NOT_ACTED_ON)
 
 
 @cache

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from hyperpod_software.edges.aws import Problem, calling, client
+from hyperpod_software.edges.aws import calling, client
 from hyperpod_software.words.image import Image, Volume
+from hyperpod_software.words.problem import Problem
 
 
 class Images:

@@ -24,8 +24,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from hyperpod_software.edges.aws import Problem, calling, client
+from hyperpod_software.edges.aws import calling, client
 from hyperpod_software.words.memory import Call, Progress, digest
+from hyperpod_software.words.problem import Problem
 from hyperpod_software.words.reply import Way
 from hyperpod_software.words.request import Ticket
 

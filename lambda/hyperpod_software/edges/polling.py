@@ -8,8 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from hyperpod_software.edges.aws import Problem, calling, client
+from hyperpod_software.edges.aws import calling, client
 from hyperpod_software.words.cluster import Cluster
+from hyperpod_software.words.problem import Problem
 
 log = logging.getLogger(__name__)
 

@@ -7,9 +7,10 @@ from datetime import datetime
 from enum import Enum
 from typing import Any
 
-from hyperpod_software.edges.aws import Problem, calling, client
+from hyperpod_software.edges.aws import calling, client
 from hyperpod_software.words.cluster import Cluster, Group, Node
 from hyperpod_software.words.decision import Patch
+from hyperpod_software.words.problem import Problem
 from hyperpod_software.words.software import Declaration
 
 

@@ -1,0 +1,79 @@
+"""The one UpdateClusterSoftware call of a request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from hyperpod_software.case import Case
+from hyperpod_software.edges.memory import Buried, ParameterStore
+from hyperpod_software.edges.sagemaker import CallResult, SageMaker
+from hyperpod_software.edges.stack import Stack
+from hyperpod_software.journal import say
+from hyperpod_software.patience import Patience
+from hyperpod_software.rules.sentences import listed
+from hyperpod_software.rules.starting import may_call
+from hyperpod_software.words.decision import Patch, Wait
+from hyperpod_software.words.memory import Call, digest
+from hyperpod_software.words.problem import Problem
+from hyperpod_software.words.request import Request
+
+
+class Caller:
+    """Calls for a patch, unless something speaks against it."""
+
+    def __init__(
+        self,
+        store: ParameterStore,
+        *,
+        sagemaker: SageMaker,
+        stack: Stack,
+        clock: Callable[[], float],
+        patiently: Patience,
+    ) -> None:
+        self._store = store
+        self._sagemaker = sagemaker
+        self._stack = stack
+        self._clock = clock
+        self._patiently = patiently
+
+    def call(self, case: Case, request: Request, patch: Patch) -> Wait:
+        """Make the call, whatever comes of it. The request is remembered already.
+
+        Raises ``Problem`` where it was refused or could not be made, and ``Buried`` where
+        another invocation has ended the request meanwhile.
+        """
+        event = self._stack.newest_event(case.ticket.stack_id, case.ticket.logical_id)
+        if not may_call(request, event.status if event else None, event.at if event else None):
+            shown = event.status if event else "nothing"
+            return Wait(f"CloudFormation shows {shown} for this resource: not calling yet.")
+        if not self._store.claim_call(case.path, self._intent(patch)):
+            return Wait("Another invocation is making the call.")
+        seen = self._store.recall(case.path)
+        if seen is None or seen.answer is not None:
+            self._store.release_call(case.path)
+            raise Buried
+        try:
+            result = self._sagemaker.update(patch, request.declared)
+        except Problem:
+            self._store.release_call(case.path)
+            raise
+        if result is CallResult.BUSY:
+            self._store.release_call(case.path)
+            return Wait("HyperPod answered ConflictException: waiting for the cluster.")
+        if result is CallResult.UNKNOWN:
+            return Wait("No answer to UpdateClusterSoftware: the cluster will show.")
+        self._patiently(lambda: self._store.keep_acceptance(case.path))
+        software = {str(request.declared.software_of(name)) for name in patch.groups}
+        said = f"HyperPod accepted the call to patch {listed(patch.groups)} to {listed(sorted(software))}."
+        say(case.ticket, "called", cluster=patch.cluster.arn, groups=list(patch.groups),
+            batch=case.batch, reason=said)  # fmt: skip
+        return Wait("HyperPod accepted the call.")
+
+    def _intent(self, patch: Patch) -> Call:
+        message = patch.cluster.failure_message
+        statuses = {group.name: group.update_status or "" for group in patch.cluster.groups}
+        return Call(
+            at=self._clock(),
+            before={digest(name): statuses[name] for name in patch.groups},
+            failure_before=digest(message) if message else "",
+        )

@@ -1,0 +1,29 @@
+"""A call to AWS that did not succeed."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class Problem(Exception):
+    """A call that did not succeed: what kind of no it was, and the service's own words."""
+
+    class Kind(Enum):
+        NOT_FOUND = "not found"
+        CONFLICT = "conflict"
+        DENIED = "denied"
+        REFUSED = "refused"
+        PASSING = "passing"
+        """Throttled, a server error or no answer: the same call may work later."""
+
+    def __init__(
+        self, operation: str, kind: Kind, code: str, message: str, *, not_acted_on: bool = False
+    ) -> None:
+        super().__init__(
+            f"{operation} said {code}: {message}" if message else f"{operation}: {code}"
+        )
+        self.operation = operation
+        self.kind = kind
+        self.code = code
+        self.not_acted_on = not_acted_on
+        """The call was turned away before anything was acted on: it may be made again."""
