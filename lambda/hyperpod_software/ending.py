@@ -71,7 +71,7 @@ class Ending:
         """
         if case.call is None or case.handed_over or case.wait_handle is None or cluster is None:
             return None
-        if not (case.patch_runs or (wait.sight is not None and wait.sight.active)):
+        if not (case.patch_runs or (wait.sight is not None and wait.sight.taken)):
             return None
         end = Finish(
             Outcome.PATCHING,

@@ -129,6 +129,18 @@ def test_past_the_hour_a_call_that_shows_no_sign_of_itself_fails_within_the_hour
     assert reply.response["Reason"].startswith("It is not known whether HyperPod took the call")
 
 
+def test_past_the_hour_a_group_that_ends_otherwise_than_before_shows_that_the_patch_runs() -> None:
+    """Of a call that nobody answered it is the first sign, if no look saw the group at work."""
+    parts = Parts(cluster(group(update_status="Failed")))
+    parts.hyperpod.result = CallResult.UNKNOWN
+    assert parts.begin(long()) is None
+    parts.now += 120
+    parts.hyperpod.seen = cluster(group(update_status="Succeeded"))  # not its image yet
+    reply = parts.look()
+    assert reply is not None
+    assert (reply.ways, reply.last) == ((Way.ANSWER,), False)
+
+
 def test_past_the_hour_nothing_is_handed_over_while_the_cluster_is_out_of_sight() -> None:
     """Whether it is a replacement could not be told."""
     parts = Parts()

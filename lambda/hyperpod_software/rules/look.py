@@ -170,12 +170,14 @@ class Look:
 
     def sight(self, watched: list[Watched]) -> Sight:
         """What of this look is to be remembered."""
+        active = _digests([each for each in watched if self._is_seen_active(each.group)])
         had_message = bool(self.call.failure_before) and not self.progress.cleared
         return Sight(
-            active=_digests([each for each in watched if self._is_seen_active(each.group)]),
+            active=active,
             back=_digests([each for each in watched if self._is_seen_going_back(each.group)]),
             cleared=had_message and self.cluster.failure_message is None,
             rests=not any(self.moves(each.group) for each in watched),
+            taken=bool(active) or self.known_to_run,
         )
 
     def _is_seen_active(self, group: Group) -> bool:

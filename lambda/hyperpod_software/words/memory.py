@@ -45,6 +45,8 @@ class Sight:
     """The ``FailureMessage`` from before the call is gone."""
     rests: bool = True
     """No patched group is moving."""
+    taken: bool = False
+    """It tells that HyperPod took the call."""
 
 
 @dataclass(frozen=True)
