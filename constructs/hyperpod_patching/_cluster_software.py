@@ -300,7 +300,7 @@ class ClusterSoftware(Construct):
         notes = Annotations.of(self)
         batch = rolling_update.max_batch_size if rolling_update is not None else None
         if batch is None or batch == BatchSize.percent(100):
-            which = "No max_batch_size in a rolling_update" if batch is None else "100 percent"
+            which = "No maximum batch size" if batch is None else "A batch of 100 percent"
             notes.add_warning_v2(
                 f"{_WARNING}:everyNodeAtOnce",
                 f"{which}: a patch takes every node of the groups down at once, and the jobs on "
@@ -309,7 +309,7 @@ class ClusterSoftware(Construct):
         if groups is None and not cluster.declared:
             notes.add_warning_v2(
                 f"{_WARNING}:everyInstanceGroup",
-                "No instance_groups: a patch takes in every group of the cluster, and a Slurm "
+                "No instance groups named: a patch takes in every group of the cluster, and a Slurm "
                 "controller may be among them.",
             )
         if image.encryption_key is not None:
