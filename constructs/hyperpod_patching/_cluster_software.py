@@ -146,9 +146,7 @@ class ClusterSoftware(Construct):
             )
         _check_type("wait_for_completion", wait_for_completion, bool, "True or False")
         if not wait_for_completion:
-            deadline.refuse_wait_condition(
-                "with wait_for_completion=False, which waits for nothing"
-            )
+            deadline.refuse_wait_condition("for a deployment that does not wait for the end")
         tags = None if cluster_tags is None else _check_tags(cluster_tags, known)
 
         self._cluster = known

@@ -70,7 +70,7 @@ def declare(stack, **properties):
         ({"timeout": Duration.minutes(721)}, "timeout is '43260 seconds', but must be from 5"),
         (
             {"timeout": Duration.hours(1), "wait_for_completion": False},
-            "timeout is '3600 seconds', but must be at most 57 minutes with wait_for_completion",
+            "timeout is '3600 seconds', but must be at most 57 minutes for a deployment that does not wait",
         ),
         (
             {
