@@ -111,6 +111,9 @@ class Conductor:
         try:
             ticket, path = case.ticket, case.path
             own = self._patiently(lambda: self._supersede(ticket, path, thoroughly=True))
+            kept = self.ending.kept(replace(case, memory=own))
+            if kept is not None:
+                return kept  # what sends it again stays until it has arrived
             if own is not None:
                 self.ending.bury(path)  # half remembered by an invocation that could not answer it
         except Exception:  # whatever it is: nothing may keep a stack from being deleted

@@ -231,6 +231,23 @@ def test_rule_17_delete_succeeds_even_where_the_parameter_store_does_not_answer(
     assert reply.response["Status"] == "SUCCESS"
 
 
+def test_rule_17_a_delete_that_comes_again_keeps_what_sends_its_answer_until_it_has_arrived() -> (
+    None
+):
+    parts = Parts()
+    made = event("Delete", "r2")
+    first = parts.conductor.forget(made, HERE)
+    parts.conductor.ending.undelivered(first, made, HERE)
+    again = parts.conductor.forget(made, HERE)  # and then this invocation may be killed
+    assert again.response == first.response
+    assert len(parts.rules.rules) == 1
+    by_rule = parts.look()
+    assert by_rule is not None
+    assert by_rule.response == first.response
+    parts.conductor.ending.delivered(by_rule)
+    assert parts.nothing_left()
+
+
 def test_rule_18_a_rollback_with_broken_properties_is_not_failed() -> None:
     parts = Parts()
     parts.stack.rolling_back = True
