@@ -71,9 +71,10 @@ class Caller:
 
     def _intent(self, patch: Patch) -> Call:
         message = patch.cluster.failure_message
-        statuses = {group.name: group.update_status or "" for group in patch.cluster.groups}
+        groups = [group for group in patch.cluster.groups if group.name in patch.groups]
         return Call(
             at=self._clock(),
-            before={digest(name): statuses[name] for name in patch.groups},
+            before={digest(group.name): group.update_status or "" for group in groups},
+            empty=frozenset(digest(group.name) for group in groups if not group.current_count),
             failure_before=digest(message) if message else "",
         )

@@ -296,7 +296,8 @@ def test_an_older_request_delivered_late_does_not_end_a_newer_one() -> None:
 
 def test_everything_at_the_apis_maximums_fits_four_kilobyte_parameters() -> None:
     names = [f"{n:03}" + "x7Qz" * 15 for n in range(100)]
-    members = tuple(group(name, image_id="default", version="1.0.0") for name in names)
+    shown = {"version": "1.0.0", "update_status": "RollbackComplete", "current_count": 0}
+    members = tuple(group(name, image_id="default", **shown) for name in names)
     parts = Parts(cluster(*members))
     props = properties(
         ImageId=None,
@@ -308,6 +309,10 @@ def test_everything_at_the_apis_maximums_fits_four_kilobyte_parameters() -> None
     url = f"{URL}&X-Amz-Security-Token={'k9' * 1000}"
     assert parts.begin(event(ResourceProperties=props, ResponseURL=url)) is None
     assert parts.hyperpod.calls == [tuple(names)]
+    [remembered] = parts.store.recall_all("").values()
+    assert remembered.call is not None
+    assert all(remembered.call.had_no_nodes(name) for name in names)
+    assert remembered.call.status_before(names[0]) == "RollbackComplete"
     busy = cluster(*(group(name, update_status="InProgress") for name in names))
     parts.hyperpod.seen = busy
     assert parts.look() is None

@@ -70,10 +70,12 @@ def cluster(*members: Group, **changes: Any) -> Cluster:
     return Cluster(ARN, "ml", groups=members or (group(),), **(fields | changes))
 
 
-def call(*names: str, accepted: bool = True, **before: str) -> Call:
-    """A call made a minute ago for the named groups (``workers`` where none is named)."""
+def call(*names: str, accepted: bool = True, empty: str | None = None, **before: str) -> Call:
+    """A call made a minute ago for the named groups (``workers`` where none is named), of which
+    one may have had no nodes."""
     statuses = {digest(name): before.get(name, "") for name in names or ("workers",)}
-    return Call(at=NOW - 60, before=statuses, accepted=accepted)
+    none = frozenset() if empty is None else frozenset({digest(empty)})
+    return Call(at=NOW - 60, before=statuses, empty=none, accepted=accepted)
 
 
 def progress(*active: str, back: str | None = None, rests: float | None = None) -> Progress:

@@ -168,6 +168,31 @@ def test_rule_08_a_group_may_wait_for_its_turn_while_others_are_patched() -> Non
     end(judge(look(half, asked, made, moved, late + QUIET), members), Outcome.PATCHED)
 
 
+def test_rule_08_nodes_that_came_up_in_a_group_that_had_none_prove_nothing_by_their_times() -> None:
+    """Somebody scaled it while the others were patched, and its own status is from before."""
+    asked = request(declared(ImageId="default", InstanceGroups=groups("a", "b")))
+    made = call("a", "b", empty="b", b="Succeeded")
+    seen = cluster(group("a", update_status="Succeeded", image_id="default"),
+                   group("b", update_status="Succeeded", image_id="default"))  # fmt: skip
+    counts = {"a": tally(done=4), "b": tally(done=4)}
+    moved = progress("a", rests=NOW)
+    assert isinstance(judge(look(seen, asked, made, moved), counts), Wait)
+    said = end(judge(look(seen, asked, made, moved, NOW + QUIET), counts), None).reason
+    assert said.startswith("Groups of cluster ml do not show how this patch ended: b (Succeeded)")
+    themselves = {"a": tally(done=4), "b": tally(done=4, proven=4)}
+    end(judge(look(seen, asked, made, moved), themselves), Outcome.PATCHED)
+    own = progress("a", "b", rests=NOW)
+    end(judge(look(seen, asked, made, own), counts), Outcome.PATCHED)
+
+
+def test_rule_08_a_group_that_was_seen_being_patched_may_show_no_status_in_the_last_look() -> None:
+    asked = request(declared(ImageId="default", InstanceGroups=groups("a", "b")))
+    seen = cluster(group("a", image_id="default"),
+                   group("b", update_status="Succeeded", image_id="default"))  # fmt: skip
+    counts, moved = {"a": tally(done=4), "b": tally(done=4)}, progress("a", "b", rests=NOW)
+    end(judge(look(seen, asked, call("a", "b"), moved), counts), Outcome.PATCHED)
+
+
 def test_rule_08_a_group_without_nodes_contradicts_nothing() -> None:
     asked, made = request(declared(InstanceGroups=groups("a", "b"))), call("a", "b")
     empty = group("b", update_status="Succeeded", image_id=OLD, current_count=0)
@@ -329,7 +354,7 @@ def test_rule_08_nodes_that_were_current_before_are_not_patched_by_the_call() ->
     asked = request(declared(ImageId="default"))
     again = cluster(group(update_status="Succeeded", image_id="default"))
     made = call(workers="Failed")
-    current = {"workers": tally(current=4)}
+    current = {"workers": tally(current=4, proven=4)}
     end(judge(look(again, asked, made), current), Outcome.ALREADY_CURRENT)
     some = {"workers": tally(done=1, current=3)}
     assert end(judge(look(again, asked, made), some), Outcome.PATCHED).patched_nodes == 1
@@ -460,6 +485,16 @@ SINCE = NOW - 60
 )
 def test_where_a_node_stands(fields: dict[str, object], software: Software, state: object) -> None:
     assert node_state(node(**fields), software, SINCE) is state
+
+
+def test_nodes_that_say_themselves_what_they_run_are_counted() -> None:
+    newest, other = {"image_status": "UpToDate"}, {"image_status": "UpdateAvailable"}
+    nodes = [node(**newest), node(last_update=1.0, **newest), node(**other),
+             node(status="Pending", **newest)]  # fmt: skip
+    assert count(nodes, {"workers": Software("default")}, SINCE)["workers"].proven == 2
+    release = Software(version="1.3.0")
+    nodes = [node(version="1.3.0"), node(version="1.2.0"), node()]
+    assert count(nodes, {"workers": release}, SINCE)["workers"].proven == 1
 
 
 def test_nodes_are_counted_by_group_and_only_the_first_bad_ones_named() -> None:

@@ -87,6 +87,11 @@ class Watched:
         """Every node of it is shown to run the software without having been replaced."""
         return self.tally.current == self.tally.total
 
+    @property
+    def proven(self) -> bool:
+        """Every node of it says itself that it runs the software."""
+        return self.tally.proven == self.tally.total
+
 
 @dataclass(frozen=True)
 class Look:

@@ -10,6 +10,7 @@ from hyperpod_software.words.software import Software
 
 _USABLE = {"Running", "DeepHealthCheckInProgress"}
 _BROKEN = {"Failure", "NotFound"}
+_ON_IT = {NodeState.DONE, NodeState.CURRENT}
 _NAMED = {NodeState.SKIPPED, NodeState.UNTOUCHED, NodeState.FAILED}
 
 
@@ -23,16 +24,20 @@ def node_state(node: Node, software: Software, since: float) -> NodeState:
         return NodeState.FAILED
     if node.status not in _USABLE:
         return NodeState.UNSETTLED
-    replaced = max(node.launched, node.last_update or 0.0) >= since
-    if software.version is not None and node.version is not None:
-        if node.version != software.version:
-            return NodeState.SKIPPED
-        return NodeState.DONE if replaced else NodeState.CURRENT
-    if replaced:
+    says = says_it_runs(node, software)
+    if says is False:
+        return NodeState.SKIPPED
+    if max(node.launched, node.last_update or 0.0) >= since:
         return NodeState.DONE
-    if software.image_id == "default" and node.image_status == "UpToDate":
-        return NodeState.CURRENT
-    return NodeState.UNTOUCHED
+    return NodeState.CURRENT if says else NodeState.UNTOUCHED
+
+
+def says_it_runs(node: Node, software: Software) -> bool | None:
+    """Whether it runs the software, by its own word; ``None``: it does not say."""
+    if software.version is not None and node.version is not None:
+        return node.version == software.version
+    newest = software.image_id == "default" and node.image_status == "UpToDate"
+    return True if newest else None
 
 
 def tally(
@@ -44,6 +49,9 @@ def tally(
         if node.group in tallies:
             state = node_state(node, software[node.group], since)
             tallies[node.group] = _add(tallies[node.group], node, state)
+            if state in _ON_IT and says_it_runs(node, software[node.group]):
+                sofar = tallies[node.group]
+                tallies[node.group] = replace(sofar, proven=sofar.proven + 1)
     return tallies
 
 

@@ -86,17 +86,17 @@ def _verdict(look: Look, each: Watched) -> tuple[Verdict, str]:
         return Verdict.FAILED, ""
     # Its status does not tell: its nodes' times do.
     seen = look.progress.saw_active(group.name)
-    # Among groups that show a status, one that shows none may show it in the next look, or was
-    # not patched: it had no nodes, and those that are there now came up by themselves.
-    told = status is not None or look.shows_no_status or named
-    # Of a call that nobody answered younger nodes prove nothing: others add nodes, too.
-    known = look.call.accepted or seen or (look.known_to_run and told)
+    # Others add nodes, too: in a group that had none they prove nothing. Among groups that show a
+    # status, one that shows none may show it in the next look.
+    shown = status is not None and not look.call.had_no_nodes(group.name)
+    told = seen or named or each.proven or shown or look.shows_no_status
     ended = look.quiet or seen or tally.done + tally.current == tally.total
-    if tally.done and known and told and ended and not (says_bad or other or look.told_failure):
+    doubted = says_bad or other or look.told_failure
+    if tally.done and look.known_to_run and told and ended and not doubted:
         return Verdict.PATCHED, ""
     if not look.quiet:
         return Verdict.WAIT, f"group {group.name} shows no sign of the patch yet"
-    at_goal = each.current or (named and not tally.failed)
+    at_goal = each.proven or (named and not tally.failed)
     doubtful = (says_bad or look.told_failure) and not at_goal
     if doubtful or (look.known_to_run and not each.unchanged):
         return Verdict.UNTOLD, ""

@@ -87,6 +87,8 @@ class NodeTally:
     unsettled: int = 0
     skipped: int = 0
     failed: int = 0
+    proven: int = 0
+    """Of those done or current: nodes that themselves say what they run, and it is that."""
     named: tuple[str, ...] = ()
     """Nodes skipped, untouched or failed, ``i-… (state)``, at most ``NAMED_NODES`` of them."""
     message: str | None = None

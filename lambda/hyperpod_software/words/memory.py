@@ -20,6 +20,8 @@ class Call:
     """When it was about to be made (epoch seconds)."""
     before: Mapping[str, str]
     """Digest of each patched group's name → its ``SoftwareUpdateStatus`` before, or ``""``."""
+    empty: frozenset[str] = field(default_factory=frozenset[str])
+    """Digests of those groups that had no nodes before."""
     failure_before: str = ""
     """Digest of the cluster's ``FailureMessage`` before the call, or ``""``."""
     accepted: bool = False
@@ -28,6 +30,9 @@ class Call:
     def covers(self, group: str) -> bool:
         """Whether that group is being patched by this call."""
         return digest(group) in self.before
+
+    def had_no_nodes(self, group: str) -> bool:
+        return digest(group) in self.empty
 
     def status_before(self, group: str) -> str | None:
         return self.before.get(digest(group)) or None
