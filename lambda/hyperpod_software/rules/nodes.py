@@ -47,16 +47,15 @@ def tally(
     tallies = {group: NodeTally() for group in software}
     for node in nodes:
         if node.group in tallies:
-            state = node_state(node, software[node.group], since)
-            tallies[node.group] = _add(tallies[node.group], node, state)
-            if state in _ON_IT and says_it_runs(node, software[node.group]):
-                sofar = tallies[node.group]
-                tallies[node.group] = replace(sofar, proven=sofar.proven + 1)
+            tallies[node.group] = _add(tallies[node.group], node, software[node.group], since)
     return tallies
 
 
-def _add(sofar: NodeTally, node: Node, state: NodeState) -> NodeTally:
+def _add(sofar: NodeTally, node: Node, software: Software, since: float) -> NodeTally:
+    state = node_state(node, software, since)
     sofar = replace(sofar, **{state.value: getattr(sofar, state.value) + 1})
+    if state in _ON_IT and says_it_runs(node, software):
+        sofar = replace(sofar, proven=sofar.proven + 1)
     if state in _NAMED and len(sofar.named) < NAMED_NODES:
         what = "failed" if state is NodeState.FAILED else "skipped"
         sofar = replace(sofar, named=(*sofar.named, f"{node.instance_id} ({what})"))
