@@ -214,7 +214,9 @@ class Conductor:
             }
             nodes = self._sagemaker.nodes(request.declared.cluster)
             tallies = tally(self._in_time(nodes), software, call.at)
-            decision = judge(look, tallies)
+            # The nodes are younger than the description: the patch may show itself by now.
+            latest = self._sagemaker.describe(request.declared.cluster)
+            decision = judge(replace(look, cluster=latest), tallies)
         assert not isinstance(decision, CountNodes)
         return decision
 

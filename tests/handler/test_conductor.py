@@ -166,6 +166,19 @@ def test_rule_13_only_one_of_two_looks_answers() -> None:
     assert [reply is None for reply in replies] == [False, True]
 
 
+def test_rule_08_a_patch_that_shows_itself_while_the_nodes_are_read_is_not_over() -> None:
+    parts = Parts()
+    parts.begin(event())
+    patched(parts)
+    running = cluster(group(update_status="InProgress", image_id=OLD))
+
+    def meanwhile(seconds: float) -> None:
+        parts.hyperpod.seen = running
+
+    parts.hyperpod.pause = meanwhile
+    assert parts.look() is None
+
+
 def test_rule_13_an_answer_that_could_not_be_delivered_is_kept_and_sent_again() -> None:
     parts = Parts()
     parts.hyperpod.seen = None
