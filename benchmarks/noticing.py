@@ -130,10 +130,10 @@ def _section(measured: Mapping[Contestant, Sequence[Measured]], minute: float) -
     rows = [
         [
             one.name,
-            f"{median(seconds(one)):.1f}",
-            f"{max(seconds(one)):.1f}",
+            f"{median(seconds(one)):.2f}",
+            f"{max(seconds(one)):.2f}",
             times(median(seconds(one)), ours),
-            f"{median(each.until_known for each in measured[one]):.1f}",
+            f"{median(each.until_known for each in measured[one]):.2f}",
             str(len(measured[one])),
         ]
         for one in measured
@@ -160,8 +160,9 @@ def _section(measured: Mapping[Contestant, Sequence[Measured]], minute: float) -
                 " clock, with its default of five seconds."
             ),
             (
-                "Each of them makes one `DescribeCluster` a look. Ours then verifies every node, which is"
-                " part of its time after the look; the peers take the group's word."
+                "Each of them makes one `DescribeCluster` a look. At the end ours then verifies every node"
+                " and describes the cluster once more, which is part of its time after the look; the peers"
+                " take the group's word."
             ),
         ),
     )
