@@ -28,6 +28,7 @@ def main():
     check_machine()
     if is_ready():
         return
+    check_checkout()
     with one_at_a_time():
         if remembered(VENV) != python_state():
             prepare_python()
@@ -47,6 +48,14 @@ def check_machine():
         raise CannotPrepare(
             f"{sys.executable} cannot make virtual environments: `apt-get install python3-venv`."
         ) from None
+
+
+def check_checkout():
+    for place in (VENV, NODE_MODULES):
+        if place.is_symlink():
+            raise CannotPrepare(
+                f"{place.name} is a link, and set-up would empty {place.resolve()}; remove the link."
+            )
 
 
 # --- The two halves -------------------------------------------------------------------------------

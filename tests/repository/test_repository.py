@@ -5,6 +5,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -132,6 +133,28 @@ def prepare() -> str:
 
 def makefile() -> str:
     return (ROOT / "Makefile").read_text()
+
+
+@pytest.mark.parametrize("place", [".venv", "node_modules"])
+def test_set_up_empties_nothing_that_a_link_points_to(place: str, tmp_path: Path):
+    checkout, elsewhere = tmp_path / "checkout", tmp_path / "elsewhere"
+    (elsewhere / "kept").mkdir(parents=True)
+    (checkout / "tools").mkdir(parents=True)
+    for name in ("tools/prepare.py", "requirements-dev.txt", "pyproject.toml", "package.json",
+                 "package-lock.json"):  # fmt: skip
+        (checkout / name).write_bytes((ROOT / name).read_bytes())
+    (checkout / place).symlink_to(elsewhere)
+
+    done = subprocess.run(
+        [sys.executable, checkout / "tools/prepare.py"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"error: {place} is a link, and set-up would empty {elsewhere}; remove the link.\n"
+    )
+    assert (elsewhere / "kept").is_dir()
 
 
 def test_make_help_lists_every_target():
