@@ -126,6 +126,19 @@ def test_rule_02_a_cluster_that_does_not_exist_fails_at_once() -> None:
     )
 
 
+def test_rule_08_a_patch_that_shows_itself_while_the_nodes_are_read_is_not_over() -> None:
+    parts = Parts()
+    parts.begin(event())
+    patched(parts)
+    running = cluster(group(update_status="InProgress", image_id=OLD))
+
+    def meanwhile(seconds: float) -> None:
+        parts.hyperpod.seen = running
+
+    parts.hyperpod.pause = meanwhile
+    assert parts.look() is None
+
+
 @pytest.mark.parametrize("seen", [cluster(group(update_status="InProgress")), cluster()])
 def test_rule_12_polling_is_over_at_the_deadline_in_every_case(seen: Cluster) -> None:
     parts = Parts()
@@ -164,19 +177,6 @@ def test_rule_13_only_one_of_two_looks_answers() -> None:
     assert second is not None
     replies = [parts.conductor.look(memory, HERE) for memory in (first, second)]
     assert [reply is None for reply in replies] == [False, True]
-
-
-def test_rule_08_a_patch_that_shows_itself_while_the_nodes_are_read_is_not_over() -> None:
-    parts = Parts()
-    parts.begin(event())
-    patched(parts)
-    running = cluster(group(update_status="InProgress", image_id=OLD))
-
-    def meanwhile(seconds: float) -> None:
-        parts.hyperpod.seen = running
-
-    parts.hyperpod.pause = meanwhile
-    assert parts.look() is None
 
 
 def test_rule_13_an_answer_that_could_not_be_delivered_is_kept_and_sent_again() -> None:

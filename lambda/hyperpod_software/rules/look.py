@@ -83,11 +83,6 @@ class Watched:
         return not (self.tally.done or off)
 
     @property
-    def current(self) -> bool:
-        """Every node of it is shown to run the software without having been replaced."""
-        return self.tally.current == self.tally.total
-
-    @property
     def proven(self) -> bool:
         """Every node of it says itself that it runs the software."""
         return self.tally.proven == self.tally.total

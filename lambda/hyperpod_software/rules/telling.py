@@ -83,7 +83,7 @@ def untouched(look: Look, told: list[Watched]) -> Finish:
         )
     if not any(each.tally.total for each in told):
         why = "there is none"
-    elif all(each.current or names(each.software, each.group) for each in told):
+    elif all(each.proven or names(each.software, each.group) for each in told):
         why = "they had the software already"
     else:
         why = "as far as HyperPod shows they had the software already"
