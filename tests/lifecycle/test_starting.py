@@ -371,8 +371,15 @@ def test_rule_07_a_request_calls_only_while_cloudformation_shows_it_under_way() 
     assert live(create, "CREATE_IN_PROGRESS", NOW)
     assert live(update, "UPDATE_IN_PROGRESS", NOW + 1)
     assert not live(create, "CREATE_COMPLETE", NOW)
-    assert not live(create, "UPDATE_IN_PROGRESS", NOW)
     assert not live(create, None, None)
+
+
+@pytest.mark.parametrize("word", ["UPDATE", "IMPORT", "UPDATE_ROLLBACK", "NEWFANGLED"])
+def test_rule_07_under_way_is_any_word_but_a_deletes(word: str) -> None:
+    """A resource that is new in a stack's update is said to be created, or to be updated."""
+    assert live(request(), f"{word}_IN_PROGRESS", NOW)
+    assert not live(request(), f"{word}_COMPLETE", NOW)
+    assert not live(request(), "DELETE_IN_PROGRESS", NOW)
 
 
 def test_rule_07_a_request_delivered_again_during_a_later_one_does_not_call() -> None:

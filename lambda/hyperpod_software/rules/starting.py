@@ -99,11 +99,13 @@ def may_call(request: Request, status: str | None, since: float | None) -> bool:
 
     A request delivered again after its answer must not patch again, and what was known of
     it is buried by then. But CloudFormation knows: the newest event of the resource says
-    that it is being created or updated, and it is not younger than the request (some
-    seconds' grace for clocks). Where that cannot be seen the request waits; it is never dropped.
+    that something is in progress with it, in whatever word but a deletion's, and it is not younger
+    than the request (some seconds' grace for clocks). Where that cannot be seen the request waits;
+    it is never dropped.
     """
-    expected = f"{request.ticket.type.value.upper()}_IN_PROGRESS"
-    return status == expected and since is not None and since <= request.ticket.issued + 5
+    if status is None or since is None or not status.endswith("_IN_PROGRESS"):
+        return False
+    return not status.startswith("DELETE") and since <= request.ticket.issued + 5
 
 
 def _is_proven(declared: Declaration, cluster: Cluster, name: str) -> bool:
