@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
+from hyperpod_software.edges.properties import BadProperty, parse_declaration
 from hyperpod_software.edges.sagemaker import CallResult
 from hyperpod_software.edges.stack import ResourceEvent
 from hyperpod_software.rules.answering import signal
@@ -184,3 +187,10 @@ def test_an_invocation_that_hands_over_when_all_is_over_leaves_nothing_behind() 
     parts.conductor.ending.bury(late.path)
     parts.conductor.ending.delivered(late)
     assert parts.nothing_left()
+
+
+def test_a_handles_url_may_have_eight_kilobytes() -> None:
+    url = HANDLE.ljust(8192, "x")
+    assert parse_declaration(properties(WaitConditionHandle=url)).wait_handle == url
+    with pytest.raises(BadProperty, match="WaitConditionHandle is no URL"):
+        parse_declaration(properties(WaitConditionHandle=f"{url}x"))

@@ -33,7 +33,7 @@ GROUP_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9])*")
 RELEASE = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+")
 ALARM_NAME = re.compile(r"(?!\s*$).+")
 KEY_ARN = re.compile(r"arn:aws[a-z\-]*:kms:[a-z0-9\-]*:[0-9]{12}:(key|alias)/.+")
-HANDLE = re.compile(r"https?://[!-~]{1,2040}")
+HANDLE = re.compile(r"https?://[!-~]{1,8184}")
 # Deliberately ASCII: str.isdigit() also accepts digits that int() does not.
 WHOLE_NUMBER = re.compile(r"-?[0-9]{1,9}")
 
