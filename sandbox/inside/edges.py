@@ -16,6 +16,7 @@ _SERVICES = {"AmazonSSM": "ssm", "AWSEvents": "events"}
 
 _RATE = re.compile(r"rate\((1 (minute|hour|day)|(?!0|1 )\d+ (minute|hour|day)s)\)")
 _PARAMETER_SIZE = 4096
+_NESTED = 'Parameter value can\'t nest another parameter. Do not use "{{}}" in the value.'
 _RESPONSE_SIZE = 4096
 _RESPONSE_PATH = "/_ministack/cfn-response/"
 
@@ -29,8 +30,11 @@ def refusal(target: str, body: bytes) -> Json | None:
     request = json.loads(body or b"{}")
     shape = _shape(service, operation)
     wrong = list(violations(shape, request)) if shape is not None else []
+    value = str(request.get("Value", "")) if operation == "PutParameter" else ""
+    if "{{" in value:
+        return {"__type": "ValidationException", "message": _NESTED}
     standard = operation == "PutParameter" and request.get("Tier", "Standard") == "Standard"
-    if standard and len(str(request.get("Value", "")).encode()) > _PARAMETER_SIZE:
+    if standard and len(value.encode()) > _PARAMETER_SIZE:
         wrong.append(f"Value: a standard parameter holds {_PARAMETER_SIZE} characters at most")
     schedule = str(request.get("ScheduleExpression", ""))
     if schedule.startswith("rate(") and not _RATE.fullmatch(schedule):

@@ -172,6 +172,7 @@ def test_the_edges_of_aws_hold(sandbox: Sandbox) -> None:
     with client(sandbox, "ssm") as ssm, client(sandbox, "events") as events:
         for call in (
             lambda: ssm.put_parameter(Name="/p", Value="v" * 4097, Type="SecureString"),
+            lambda: ssm.put_parameter(Name="/p", Value="a {{b}} c", Type="SecureString"),
             lambda: ssm.delete_parameters(Names=[f"/p{n}" for n in range(11)]),
             lambda: events.put_rule(Name="r" * 65, ScheduleExpression="rate(1 minute)"),
             lambda: events.put_targets(Rule="r", Targets=[target]),
