@@ -54,6 +54,7 @@ class Store(ParameterStore):
 
     def _put(self, name: str, value: str, *, overwrite: bool) -> int:
         assert len(value.encode()) <= 4096, name
+        assert "{{" not in value, name
         if name in self.values and not overwrite:
             raise Problem("PutParameter", Problem.Kind.REFUSED, "ParameterAlreadyExists", "")
         version = self.values.get(name, ("", 0))[1] + 1

@@ -10,6 +10,9 @@ Under ``/<prefix>/<resource>/<request>/`` lie small SecureString documents:
 ``handed-over``  the resource was answered; a signal to its wait condition ends the request.
 ``answer``    the answer as it is to be sent; whoever creates it may answer.
 
+SSM refuses a value with ``{{`` in it, which would mean another parameter: the documents are
+JSON without one (``spelled``), and the request, compressed, is Base64.
+
 A document that only one may create is made with ``Overwrite=False``, which SSM decides
 atomically. Burying a request deletes its whole path.
 """
@@ -19,13 +22,13 @@ from __future__ import annotations
 import json
 import secrets
 import zlib
-from base64 import b85decode, b85encode
+from base64 import b64decode, b64encode
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
 from hyperpod_software.edges.aws import calling, client
-from hyperpod_software.words.memory import Call, Progress, digest
+from hyperpod_software.words.memory import Call, Progress, digest, spelled
 from hyperpod_software.words.problem import Problem
 from hyperpod_software.words.reply import Way
 from hyperpod_software.words.request import Ticket
@@ -114,7 +117,7 @@ class ParameterStore:
     def keep_progress(self, path: str, progress: Progress) -> None:
         """Replace what looks saw. Raises ``Buried`` where the request has ended."""
         name = f"{path}/progress"
-        if self._put(name, _encode(_progress_document(progress)), overwrite=True) == 1:
+        if self._put(name, spelled(_progress_document(progress)), overwrite=True) == 1:
             # Version 1 means that the put made it anew: it had been deleted meanwhile.
             self._delete([name])
             raise Buried
@@ -173,7 +176,7 @@ class ParameterStore:
     def _create(self, name: str, document: Mapping[str, Any], by: str = "") -> bool:
         # A put whose answer is lost is sent again by the SDK, and then finds its own work
         # there: the token tells it from somebody else's.
-        value = _encode({**document, "by": by or claimer()})
+        value = spelled({**document, "by": by or claimer()})
         try:
             self._put(name, value, overwrite=False)
         except Problem as problem:
@@ -195,10 +198,6 @@ class ParameterStore:
                 client("ssm").delete_parameters(Names=names[start : start + 10])
 
 
-def _encode(document: Mapping[str, Any]) -> str:
-    return json.dumps(document, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
-
-
 def _decode(value: str) -> Document:
     return cast("Document", json.loads(value))
 
@@ -206,7 +205,7 @@ def _decode(value: str) -> Document:
 def _pieces(event: Mapping[str, Any]) -> list[str]:
     # Names that repeat, and the old properties beside the new ones, cost next to nothing
     # compressed; a hundred long names still need more than one parameter.
-    packed = b85encode(zlib.compress(_encode(event).encode(), 9)).decode()
+    packed = b64encode(zlib.compress(spelled(event).encode(), 9)).decode()
     return [packed[start : start + PIECE] for start in range(0, len(packed), PIECE)]
 
 
@@ -214,7 +213,7 @@ def _unpack(found: Mapping[str, str]) -> Document | None:
     numbers = sorted(int(name[8:]) for name in found if name.startswith("request-"))
     packed = "".join(found[f"request-{number}"] for number in numbers)
     try:
-        return _decode(zlib.decompress(b85decode(packed)).decode())
+        return _decode(zlib.decompress(b64decode(packed, validate=True)).decode())
     except (ValueError, zlib.error):
         return None  # not, or not wholly, written yet
 

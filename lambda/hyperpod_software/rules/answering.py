@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from hyperpod_software.words.decision import Finish
+from hyperpod_software.words.memory import spelled
 from hyperpod_software.words.request import Ticket
 
 ANSWER_LIMIT = 4000
@@ -77,7 +77,7 @@ def fitted(response: dict[str, Any]) -> dict[str, Any]:
 
 def body(response: dict[str, Any]) -> bytes:
     """The response as it is sent."""
-    return json.dumps(response, ensure_ascii=False, separators=(",", ":")).encode()
+    return spelled(response).encode()
 
 
 def _printable(text: str) -> str:

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
+from typing import Any
 
 
 def digest(text: str, length: int = 10) -> str:
     """A short stand-in for a name: a hundred 63-character names fit one parameter so."""
     return sha256(text.encode()).hexdigest()[:length]
+
+
+def spelled(document: Mapping[str, Any]) -> str:
+    """A document as JSON in which no two opening braces follow each other, whatever it says.
+
+    Parameter Store takes ``{{`` for another parameter's name and refuses the value. In JSON it can
+    only stand inside a string, where the second brace may as well be written as its number.
+    """
+    text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+    return text.replace("{{", "{\\u007b")
 
 
 @dataclass(frozen=True)
