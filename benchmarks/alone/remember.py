@@ -10,7 +10,8 @@ import string
 import sys
 from typing import Any
 
-from hyperpod_software.edges.aws import client
+import boto3
+
 from hyperpod_software.edges.memory import Answer, ParameterStore
 from hyperpod_software.edges.polling import poll_input
 from hyperpod_software.edges.tickets import read_ticket, slim
@@ -95,7 +96,7 @@ store.keep_progress(path, Progress(ticket.issued, rollback=False, active=active)
 store.keep_handover(path)
 store.claim_answer(path, Answer(called=True, ways=tuple(Way), response=response))
 
-ssm = client("ssm")
+ssm = boto3.client("ssm")
 parameters = [
     parameter
     for page in ssm.get_paginator("get_parameters_by_path").paginate(

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from hyperpod_software.case import Case
+from hyperpod_software.edges.budget import budget
 from hyperpod_software.edges.memory import Buried, ParameterStore
 from hyperpod_software.edges.sagemaker import CallResult, SageMaker
 from hyperpod_software.edges.stack import Stack
 from hyperpod_software.journal import say
-from hyperpod_software.patience import Patience
+from hyperpod_software.patience import patiently
 from hyperpod_software.rules.sentences import listed
 from hyperpod_software.rules.starting import may_call
 from hyperpod_software.words.decision import Patch, Wait
@@ -28,13 +29,11 @@ class Caller:
         sagemaker: SageMaker,
         stack: Stack,
         clock: Callable[[], float],
-        patiently: Patience,
     ) -> None:
         self._store = store
         self._sagemaker = sagemaker
         self._stack = stack
         self._clock = clock
-        self._patiently = patiently
 
     def call(self, case: Case, request: Request, patch: Patch) -> Wait:
         """Make the call, whatever comes of it. The request is remembered already.
@@ -46,6 +45,8 @@ class Caller:
         if not may_call(request, event.status if event else None, event.at if event else None):
             shown = event.status if event else "nothing"
             return Wait(f"CloudFormation shows {shown} for this resource: not calling yet.")
+        if budget().late:  # once claimed, there must be time to call, and to write down the answer
+            return Wait("The time of this invocation is over: calling in the next.")
         if not self._store.claim_call(case.path, self._intent(patch)):
             return Wait("Another invocation is making the call.")
         seen = self._store.recall(case.path)
@@ -62,7 +63,7 @@ class Caller:
             return Wait("HyperPod answered ConflictException: waiting for the cluster.")
         if result is CallResult.UNKNOWN:
             return Wait("No answer to UpdateClusterSoftware: the cluster will show.")
-        self._patiently(lambda: self._store.keep_acceptance(case.path))
+        patiently(lambda: self._store.keep_acceptance(case.path))
         software = {str(request.declared.software_of(name)) for name in patch.groups}
         said = f"HyperPod accepted the call to patch {listed(patch.groups)} to {listed(sorted(software))}."
         say(case.ticket, "called", cluster=patch.cluster.arn, groups=list(patch.groups),

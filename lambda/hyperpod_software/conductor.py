@@ -9,7 +9,7 @@ do is claimed in memory first (see ``edges.memory``).
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 
@@ -24,26 +24,23 @@ from hyperpod_software.edges.stack import Stack
 from hyperpod_software.edges.tickets import read_ticket, slim
 from hyperpod_software.ending import Ending
 from hyperpod_software.journal import say, say_finished, say_waiting
-from hyperpod_software.patience import Patience
+from hyperpod_software.patience import patiently
 from hyperpod_software.rules.images import image_refusal
 from hyperpod_software.rules.look import Look
 from hyperpod_software.rules.nodes import tally
-from hyperpod_software.rules.problems import Standing, unless_late, weigh
+from hyperpod_software.rules.problems import Standing, told, unless_late, weigh
 from hyperpod_software.rules.sentences import sentence
 from hyperpod_software.rules.starting import plan
 from hyperpod_software.rules.undoing import left, plan_rollback, softened
 from hyperpod_software.rules.watching import judge
-from hyperpod_software.words.cluster import Cluster, Node
+from hyperpod_software.words.cluster import Cluster
 from hyperpod_software.words.decision import CountNodes, Finish, Outcome, Patch, Wait, failed
 from hyperpod_software.words.memory import Call
 from hyperpod_software.words.problem import Problem
 from hyperpod_software.words.reply import Reply
-from hyperpod_software.words.request import Request, RequestType, Ticket
+from hyperpod_software.words.request import Request, RequestType
 
 log = logging.getLogger(__name__)
-
-LISTING = 100
-"""Seconds that reading all nodes may take, of the 180 that Lambda gives one look."""
 
 
 class Conductor:
@@ -58,7 +55,6 @@ class Conductor:
         polling: Polling,
         stack: Stack,
         clock: Callable[[], float],
-        sleep: Callable[[float], None],
     ) -> None:
         self._store = store
         self._sagemaker = sagemaker
@@ -66,11 +62,8 @@ class Conductor:
         self._polling = polling
         self._stack = stack
         self._clock = clock
-        self._patiently = Patience(sleep)
-        self._caller = Caller(
-            store, sagemaker=sagemaker, stack=stack, clock=clock, patiently=self._patiently
-        )
-        self.ending = Ending(store, polling=polling, clock=clock, patiently=self._patiently)
+        self._caller = Caller(store, sagemaker=sagemaker, stack=stack, clock=clock)
+        self.ending = Ending(store, polling=polling, clock=clock)
 
     # -- what the door calls ------------------------------------------------------------
 
@@ -79,7 +72,13 @@ class Conductor:
         case = self._case(event, None, surroundings, first_hand=True)
         ticket, path = case.ticket, case.path
         try:
-            remembered = self._patiently(lambda: self._supersede(ticket, path))
+            remembered = patiently(lambda: self._store.recall(path))
+            try:
+                self.ending.bury_older(ticket, path)
+            except (
+                Problem
+            ) as problem:  # it must not keep this one from beginning: the end tries again
+                say(ticket, "superseded", logging.ERROR, problem=str(problem))
             case = self._case(event, remembered, surroundings, first_hand=True)
             return self._look(case)
         except Problem as problem:
@@ -110,7 +109,8 @@ class Conductor:
         case = self._case(event, None, surroundings, first_hand=True)
         try:
             ticket, path = case.ticket, case.path
-            own = self._patiently(lambda: self._supersede(ticket, path, thoroughly=True))
+            patiently(lambda: self.ending.bury_older(ticket, path))
+            own = self._store.recall(path)
             kept = self.ending.kept(replace(case, memory=own))
             if kept is not None:
                 return kept  # what sends it again stays until it has arrived
@@ -213,21 +213,12 @@ class Conductor:
                 if (found := request.declared.software_of(name)) is not None
             }
             nodes = self._sagemaker.nodes(request.declared.cluster)
-            tallies = tally(self._in_time(nodes), software, call.at)
+            tallies = tally(nodes, software, call.at)
             # The nodes are younger than the description: the patch may show itself by now.
             latest = self._sagemaker.describe(request.declared.cluster)
             decision = judge(replace(look, cluster=latest), tallies)
         assert not isinstance(decision, CountNodes)
         return decision
-
-    def _in_time(self, nodes: Iterable[Node]) -> Iterator[Node]:
-        """The nodes, unless reading them takes so long that Lambda would end the look first."""
-        until = self._clock() + LISTING
-        for node in nodes:
-            if self._clock() > until:
-                what = f"the nodes could not be read in {LISTING} seconds"
-                raise Problem("ListClusterNodes", Problem.Kind.PASSING, "TooSlow", what)
-            yield node
 
     # -- remembering --------------------------------------------------------------------
 
@@ -236,14 +227,12 @@ class Conductor:
         invocation of the same request was faster: it goes on, this one stops."""
         store, path = self._store, case.path
         by = claimer()
-        if case.memory is None and not self._patiently(
-            lambda: store.claim(path, case.progress, by)
-        ):
+        if case.memory is None and not patiently(lambda: store.claim(path, case.progress, by)):
             raise Buried
         if case.memory is None or case.memory.event is None:
-            self._patiently(lambda: store.keep_event(path, case.event))
+            patiently(lambda: store.keep_event(path, case.event))
         wake = case.surroundings.function_arn, case.expires
-        self._patiently(lambda: self._polling.start(path, *wake, cluster))
+        patiently(lambda: self._polling.start(path, *wake, cluster))
 
     def _remember(self, case: Case, wait: Wait, cluster: Cluster | None) -> None:
         """Keep what this look saw for the next one."""
@@ -261,29 +250,12 @@ class Conductor:
         if seen != current.progress:
             self._store.keep_progress(case.path, seen)
 
-    def _supersede(self, ticket: Ticket, path: str, *, thoroughly: bool = False) -> Memory | None:
-        """Bury this resource's older requests, which CloudFormation has given up, and
-        return what is remembered of this one."""
-        resource = self._store.resource_path(ticket.stack_id, ticket.logical_id)
-        remembered = self._store.recall_all(resource)
-        for other, memory in remembered.items():
-            if other != path and memory.progress.issued <= ticket.issued:
-                say(ticket, "superseded", request_path=other)
-                try:
-                    self.ending.bury(other)
-                except Problem as problem:
-                    if thoroughly:
-                        raise
-                    # It ends by itself, and must not keep this one from beginning.
-                    say(ticket, "superseded", logging.ERROR, problem=str(problem))
-        return remembered.get(path)
-
     # -- problems -----------------------------------------------------------------------
 
     def _with_rollback(self, case: Case) -> Case:
         if case.rollback is not None:
             return case
-        rollback = case.ticket.type is RequestType.UPDATE and self._patiently(
+        rollback = case.ticket.type is RequestType.UPDATE and patiently(
             lambda: self._stack.is_rolling_back(case.ticket.stack_id)
         )
         return replace(case, rollback=rollback)
@@ -304,7 +276,7 @@ class Conductor:
             return None  # it was begun: its rule is there, and the next look goes on
         with suppress(Problem):
             case = self._with_rollback(case)
-        why = sentence(f"Nothing was patched: {problem}")
+        why = sentence(f"Nothing was patched: {told(problem)}")
         end = left(why, None) if case.rollback else failed(why)
         if memory is None:
             say_finished(case, end, self._clock())

@@ -12,7 +12,7 @@ from hyperpod_software.edges.memory import Answer, Buried, ParameterStore, claim
 from hyperpod_software.edges.polling import Polling
 from hyperpod_software.edges.tickets import slim
 from hyperpod_software.journal import say, say_finished
-from hyperpod_software.patience import Patience
+from hyperpod_software.patience import patiently
 from hyperpod_software.rules.answering import answer, physical_id
 from hyperpod_software.rules.starting import is_same_cluster
 from hyperpod_software.words.cluster import Cluster
@@ -20,7 +20,7 @@ from hyperpod_software.words.decision import Finish, Outcome, Wait
 from hyperpod_software.words.memory import Progress
 from hyperpod_software.words.problem import Problem
 from hyperpod_software.words.reply import Reply, Way
-from hyperpod_software.words.request import RequestType
+from hyperpod_software.words.request import RequestType, Ticket
 
 
 class Ending:
@@ -32,12 +32,10 @@ class Ending:
         *,
         polling: Polling,
         clock: Callable[[], float],
-        patiently: Patience,
     ) -> None:
         self._store = store
         self._polling = polling
         self._clock = clock
-        self._patiently = patiently
 
     # -- replies ------------------------------------------------------------------------
 
@@ -81,7 +79,6 @@ class Ending:
         return _reply(case, self._response(case, end), last=False)
 
     def _claim(self, case: Case, end: Finish) -> Reply | None:
-        first = False
         if case.wait_handle is None:
             ways: tuple[Way, ...] = (Way.ANSWER,)
         elif case.handed_over:
@@ -89,16 +86,29 @@ class Ending:
         else:
             # Another invocation may be handing over right now: the signal tells in any case.
             ways = (Way.SIGNAL, Way.ANSWER)
-        response = self._response(case, end)
+        called = case.call is not None
+        kept = Answer(called=called, ways=ways, response=self._response(case, end))
+        try:
+            return self._claimed(case, kept)
+        except Problem as problem:
+            if problem.kind is not Problem.Kind.QUOTA:
+                raise
+        # The account may have no more parameters: nobody can claim anything, be it to answer or to
+        # call. CloudFormation takes the first answer.
+        seen = self._store.recall(case.path)
+        if seen is not None and seen.call is not None and not called:
+            return None
+        return _reply(case, kept.response, ways=ways)
+
+    def _claimed(self, case: Case, kept: Answer) -> Reply | None:
+        first = False
         if case.memory is None:
             # Another delivery of it may see something else in this moment, and decide otherwise:
             # whoever remembers the request first has it.
             by = claimer()
-            first = self._patiently(lambda: self._store.claim(case.path, case.progress, by))
+            first = patiently(lambda: self._store.claim(case.path, case.progress, by))
         elif self._store.recall(case.path) is None:
             raise Buried
-        called = case.call is not None
-        kept = Answer(called=called, ways=ways, response=response)
         if not self._store.claim_answer(case.path, kept):
             # Another invocation is answering. If it was killed after a burial, nothing but this
             # claim wakes anybody: then its answer is given here.
@@ -107,11 +117,11 @@ class Ending:
                 return None
             return _reply(case, before.answer.response, ways=before.answer.ways)
         current = self._store.recall(case.path)
-        if current is None or (current.call is not None and not called):
+        if current is None or (current.call is not None and not kept.called):
             # It is over by now; or a call was made meanwhile, and this end is not the true one.
             self._store.release_answer(case.path)
             return None
-        return _reply(case, response, ways=ways)
+        return _reply(case, kept.response, ways=kept.ways)
 
     def _response(self, case: Case, end: Finish) -> dict[str, Any]:
         replaces = False
@@ -126,6 +136,7 @@ class Ending:
     def delivered(self, reply: Reply) -> None:
         """CloudFormation has it: after the last answer nothing of the request needs to stay."""
         if reply.last:
+            self.bury_older(reply.ticket, reply.path)  # while this one is there to try again
             if reply.remembered:
                 self.bury(reply.path)
             return
@@ -148,6 +159,15 @@ class Ending:
         # An invocation that was killed may have claimed, and not come to the rest.
         self._store.keep_event(path, slim(event))
         self._polling.start(path, surroundings.function_arn, reply.expires, None)
+
+    def bury_older(self, ticket: Ticket, path: str) -> None:
+        """Bury this resource's older requests, which CloudFormation has given up. Raises
+        ``Problem`` where one stays: it may have lost its rule, and then nothing else ends it."""
+        resource = self._store.resource_path(ticket.stack_id, ticket.logical_id)
+        for other, memory in self._store.recall_all(resource).items():
+            if other != path and memory.progress.issued <= ticket.issued:
+                say(ticket, "superseded", request_path=other)
+                self.bury(other)
 
     def bury(self, path: str) -> None:
         """End the polling of a request, then forget it. Memory goes last: it is the only

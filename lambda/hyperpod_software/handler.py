@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import time
 from collections.abc import Callable
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from hyperpod_software.case import Event, Surroundings
 from hyperpod_software.conductor import Conductor
 from hyperpod_software.crhelper_adapter import SoftwareResource
+from hyperpod_software.edges.budget import Budget, spending
 from hyperpod_software.edges.images import Images
 from hyperpod_software.edges.memory import ParameterStore
 from hyperpod_software.edges.polling import Polling, read_poll
@@ -25,9 +27,10 @@ Handler = Callable[[Event, Any], None]
 def build(
     clock: Callable[[], float] = time.time,
     sleep: Callable[[float], None] = time.sleep,
-    put: Callable[[str, bytes, Callable[[float], None]], bool] = put_answer,
+    put: Callable[[str, bytes], bool] = put_answer,
+    chance: Callable[[], float] = random.random,
 ) -> Handler:
-    """The handler, with the clock, the pauses and the way out given."""
+    """The handler, with the clock, the pauses, their lengths and the way out given."""
     conductor = Conductor(
         ParameterStore(os.environ.get("HYPERPOD_SOFTWARE_PREFIX", "HyperPodSoftware")),
         sagemaker=SageMaker(),
@@ -35,7 +38,6 @@ def build(
         polling=Polling(),
         stack=Stack(),
         clock=clock,
-        sleep=sleep,
     )
 
     def deliver(reply: Reply, event: Event, context: Any) -> None:
@@ -44,7 +46,7 @@ def build(
             url, message = reply.ticket.response_url, reply.response
             if way is Way.SIGNAL:
                 url, message = str(reply.wait_handle), signal(message)
-            arrived &= put(url, body(message), sleep)
+            arrived &= put(url, body(message))
         if arrived:
             conductor.ending.delivered(reply)
         else:
@@ -68,6 +70,11 @@ def build(
         return conductor.forget(event, _surroundings(context))
 
     def handle(event: Event, context: Any) -> None:
+        given = context.get_remaining_time_in_millis() / 1000
+        with spending(Budget(given, clock=clock, sleep=sleep, chance=chance)):
+            work(event, context)
+
+    def work(event: Event, context: Any) -> None:
         poll = read_poll(event)
         if poll is None:
             helper(event, context)

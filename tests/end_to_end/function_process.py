@@ -35,7 +35,12 @@ class Context:
 
 def main() -> None:
     ahead = 0.0
-    handler = build(clock=lambda: time.time() + ahead, sleep=lambda seconds: None)
+
+    def skip(seconds: float) -> None:
+        nonlocal ahead
+        ahead += seconds
+
+    handler = build(clock=lambda: time.time() + ahead, sleep=skip)
     for line in sys.stdin:
         invocation: dict[str, Any] = json.loads(line)
         ahead = float(invocation["ahead"])

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from typing import Any
 
 from hyperpod_software.case import Surroundings
 from hyperpod_software.conductor import Conductor
+from hyperpod_software.edges.aws import in_time
+from hyperpod_software.edges.budget import Budget, spending
 from hyperpod_software.edges.memory import ParameterStore
 from hyperpod_software.edges.polling import Poll, rule_name
 from hyperpod_software.edges.sagemaker import CallResult
@@ -61,7 +64,7 @@ class Store(ParameterStore):
         self.values[name] = (value, version)
         return version
 
-    def _delete(self, names: list[str]) -> None:
+    def _delete(self, names: list[str], *, retries: bool = True) -> None:
         for name in names:
             self.values.pop(name, None)
 
@@ -101,6 +104,7 @@ class HyperPod:
     def nodes(self, name: str) -> Iterator[Node]:
         for each in self.nodes_seen:
             self.pause(self.seconds_per_node)
+            in_time("ListClusterNodes", "the nodes")
             yield each
 
     def update(self, patch: Patch, declared: object) -> CallResult:
@@ -151,20 +155,25 @@ class Parts:
             polling=self.rules,
             stack=self.stack,
             clock=lambda: self.now,
-            sleep=lambda seconds: None,
         )
 
     def _pass(self, seconds: float) -> None:
         self.now += seconds
 
+    def invocation(self) -> AbstractContextManager[None]:
+        """What Lambda gives one invocation, by the clock of these parts."""
+        return spending(Budget(180, clock=lambda: self.now, sleep=self._pass))
+
     def begin(self, made: dict[str, Any]) -> Reply | None:
-        return self.conductor.begin(made, HERE)
+        with self.invocation():
+            return self.conductor.begin(made, HERE)
 
     def look(self) -> Reply | None:
         """What the first rule there is makes the handler do."""
         poll = next(iter(self.rules.rules.values()))
-        memory = self.conductor.recall(poll)
-        return None if memory is None else self.conductor.look(memory, HERE)
+        with self.invocation():
+            memory = self.conductor.recall(poll)
+            return None if memory is None else self.conductor.look(memory, HERE)
 
     def nothing_left(self) -> bool:
         return not self.store.values and not self.rules.rules

@@ -298,6 +298,47 @@ def test_what_another_version_of_the_code_remembered_is_buried_and_stops_nothing
     assert parts.nothing_left()
 
 
+def test_a_burial_that_was_cut_short_is_ended_by_whoever_began_it() -> None:
+    """The rule may have lost its target, so that nothing wakes us for the older request."""
+    parts = Parts()
+    parts.begin(event())
+    stop, failing = parts.rules.stop, 2
+
+    def stop_at_last(path: str) -> bool:
+        nonlocal failing
+        failing -= 1
+        return stop(path) and failing < 0
+
+    parts.rules.stop = stop_at_last  # type: ignore[method-assign]
+    parts.hyperpod.seen = cluster(group(image_id=NEW))
+    later = event("Update", "r2", OldResourceProperties=properties())
+    newer = parts.begin(later)
+    assert newer is not None
+    with pytest.raises(Problem, match="NotRemoved"):  # Lambda delivers the request again
+        parts.conductor.ending.delivered(newer)
+    again = parts.begin(later)
+    assert again is not None
+    assert again.response == newer.response
+    parts.conductor.ending.delivered(again)
+    assert parts.nothing_left()
+
+
+def test_a_request_id_that_comes_again_is_not_given_an_older_answer() -> None:
+    parts = Parts()
+    parts.hyperpod.seen = None
+    made = event()
+    reply = parts.begin(made)
+    assert reply is not None
+    parts.conductor.ending.undelivered(reply, made, HERE)
+    parts.now += 1800
+    parts.hyperpod.seen = cluster(group(image_id=NEW))
+    again = parts.begin(event(ResponseURL=URL.replace("080000Z", "083000Z")))
+    assert again is not None
+    assert again.response["Status"] == "SUCCESS"
+    parts.conductor.ending.delivered(again)
+    assert parts.nothing_left()
+
+
 def test_an_older_request_delivered_late_does_not_end_a_newer_one() -> None:
     parts = Parts()
     later = URL.replace("080000Z", "083000Z")
@@ -446,4 +487,4 @@ def test_nodes_that_cannot_be_read_in_time_are_read_again_and_do_not_hang_the_re
     parts.now = NOW + 3001
     reply = parts.look()
     assert reply is not None
-    assert "could not be read in 100 seconds" in reply.response["Reason"]
+    assert "could not be read in the time of one invocation" in reply.response["Reason"]

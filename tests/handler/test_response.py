@@ -11,6 +11,7 @@ from threading import Thread
 
 import pytest
 
+from hyperpod_software.edges.budget import Budget, spending
 from hyperpod_software.edges.logs import JsonLines
 from hyperpod_software.edges.response import put_answer
 
@@ -53,7 +54,8 @@ def bucket(*statuses: int) -> Iterator[tuple[str, type[Bucket]]]:
 
 
 def put(url: str, pauses: list[float]) -> bool:
-    return put_answer(url, b'{"Status":"SUCCESS"}', pauses.append)
+    with spending(Budget(sleep=pauses.append)):
+        return put_answer(url, b'{"Status":"SUCCESS"}')
 
 
 def test_rule_13_an_answer_is_put_as_it_is_with_an_empty_content_type() -> None:

@@ -19,6 +19,7 @@ from crhelper import utils as crhelper_utils
 
 from hyperpod_software import crhelper_adapter, handler
 from hyperpod_software.edges import polling, response
+from hyperpod_software.edges.budget import Budget, spending
 from hyperpod_software.words.problem import Problem
 from tests.handler.parts import Parts, event
 from tests.lifecycle.samples import NEW, cluster, group, groups, properties
@@ -122,7 +123,7 @@ class Ours(Parts):
         monkeypatch.setattr(handler, "Conductor", lambda *a, **k: self.conductor)
         self.handle = handler.build(put=self._put)
 
-    def _put(self, url: str, body: bytes, sleep: Any) -> bool:
+    def _put(self, url: str, body: bytes) -> bool:
         taken = self.puts.pop(0) if self.puts else True
         if taken:
             self.answers.append(json.loads(body))
@@ -342,7 +343,8 @@ def test_a_delivery_is_retried_for_ever_without_a_time_out(
     with pytest.raises(Enough):
         crhelper_utils._send_response("https://bucket.invalid/x", {})  # type: ignore[arg-type]
 
-    assert not response.put_answer("http://no such host/", b"", lambda seconds: None)
+    with spending(Budget(sleep=lambda seconds: None)):
+        assert not response.put_answer("http://no such host/", b"")
 
 
 def test_an_answer_has_no_size_check_and_a_reason_keeps_its_tail_only(

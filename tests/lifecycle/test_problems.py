@@ -46,8 +46,23 @@ def test_a_refusal_fails_at_once() -> None:
     assert said == "UpdateClusterSoftware said Code: The service's words. Nothing was patched."
 
 
-@pytest.mark.parametrize("kind", [Kind.DENIED, Kind.REFUSED])
-def test_while_a_patch_runs_neither_a_denial_nor_a_refusal_is_its_end(kind: Problem.Kind) -> None:
+def test_rule_20_a_quota_is_told_at_once_by_name_and_with_what_to_do() -> None:
+    rules = Problem("PutRule", Kind.QUOTA, "LimitExceededException", "The service's words.")
+    assert reason(weigh(rules, standing())) == (
+        "EventBridge allows no more rules in this account and region (LimitExceededException): "
+        "raise the quota of rules per event bus, or remove rules. Nothing was patched."
+    )
+    parameters = Problem("PutParameter", Kind.QUOTA, "ParameterLimitExceeded", "")
+    assert "(ParameterLimitExceeded): raise the quota" in reason(weigh(parameters, standing()))
+    other = Problem("UpdateClusterSoftware", Kind.QUOTA, "ResourceLimitExceeded", "Its words.")
+    assert reason(weigh(other, standing())) == (
+        "UpdateClusterSoftware said ResourceLimitExceeded: Its words: raise that quota of the "
+        "account. Nothing was patched."
+    )
+
+
+@pytest.mark.parametrize("kind", [Kind.DENIED, Kind.REFUSED, Kind.QUOTA])
+def test_while_a_patch_runs_no_other_no_is_its_end(kind: Problem.Kind) -> None:
     later = NOW + PERMISSIONS_SETTLE
     assert isinstance(weigh(problem(kind), standing(called=True, now=later)), Wait)
 

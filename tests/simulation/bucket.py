@@ -26,15 +26,15 @@ class Bucket:
         self._taken = taken
         self.requests: dict[str, Request] = {}
         """Request by the URL of its answer, or of its wait condition's handle."""
+        self.read_timeout = 0.0
+        """Seconds for which the function waits for a word."""
 
     def request(self, method: str, url: str, *, body: bytes, headers: dict[str, str]) -> Answered:
         """As urllib3's pool manager is asked."""
         assert method == "PUT"
         # S3 signed the URL without a content type.
         assert headers == {"content-type": ""}
-        return self._gate.call(
-            "bucket", "PUT", lambda: self._put(url, body), retried=False, fails=False
-        )
+        return self._gate.call("bucket", "PUT", lambda: self._put(url, body), fails=False)
 
     def _put(self, url: str, body: bytes) -> Answered:
         world, request = self._gate.world, self.requests.get(url)
@@ -61,6 +61,7 @@ class Bucket:
         self._taken(request, url, body)
         if strikes("answer taken, connection lost") is not None:
             self._trouble(request, 0)
+            self._gate.pause(self.read_timeout)
             raise urllib3.exceptions.ReadTimeoutError(None, url, "Read timed out.")  # type: ignore[arg-type]
         return Answered(200)
 

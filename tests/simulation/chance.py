@@ -24,7 +24,6 @@ KINDS: dict[str, float] = {
     "call refused by a server error": 0.02,
     "call done, server error": 0.02,
     "call done, answer lost": 0.02,
-    "call sent twice by the SDK": 0.02,
     # Deliveries to the function.
     "request delivered late": 0.10,
     "request delivered twice": 0.25,
@@ -52,6 +51,10 @@ KINDS: dict[str, float] = {
     "patch call throttled": 0.10,
     "patch call refused by a server error": 0.10,
     "patch call accepted, answer lost": 0.15,
+    # Quotas of the account, and what another's call changes meanwhile.
+    "rules are used up for a while": 0.30,
+    "parameters are used up for a while": 0.20,
+    "rule changed by two at once": 0.03,
     # The whole history.
     "service out for a while": 0.50,
     "permissions spread slowly": 0.25,
@@ -68,6 +71,8 @@ KINDS: dict[str, float] = {
     # CloudFormation.
     "stack events seen late": 0.40,
     "clocks apart": 0.40,
+    "request id used once more": 0.30,
+    "a new resource is said to be updated": 0.30,
     "another resource fails first": 0.12,
     "another resource fails meanwhile": 0.20,
     "another resource fails afterwards": 0.25,

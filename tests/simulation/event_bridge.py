@@ -62,8 +62,11 @@ class EventBridge:
             if NAME.fullmatch(Name) is None:
                 raise error("ValidationException", "PutRule", "The name is too long.")
             pattern = _checked_pattern(EventPattern) if EventPattern is not None else None
+            self._perhaps_changed_by_two("PutRule")
             rule = self.rules.get(Name)
             if rule is None:
+                if self._gate.used_up("rules"):
+                    raise error("LimitExceededException", "PutRule", "Too many rules.")
                 rule = self.rules[Name] = Rule(Name, self._world.now, pattern)
                 self._world.after(PERIOD, lambda: self._tick(rule))
             rule.pattern = pattern
@@ -84,6 +87,7 @@ class EventBridge:
             rule = self.rules.get(Rule)
             if rule is None:
                 raise error("ResourceNotFoundException", "PutTargets", f"Rule {Rule} is not.")
+            self._perhaps_changed_by_two("PutTargets")
             if any(len(target["Input"]) > INPUT_LIMIT for target in Targets):
                 raise error("ValidationException", "PutTargets", "The input is too long.")
             for target in Targets:
@@ -100,6 +104,7 @@ class EventBridge:
             rule = self.rules.get(Rule)
             if rule is None:
                 raise error("ResourceNotFoundException", "RemoveTargets", f"Rule {Rule} is not.")
+            self._perhaps_changed_by_two("RemoveTargets")
             for target_id in Ids:
                 rule.targets.pop(target_id, None)
             return {"FailedEntryCount": 0, "FailedEntries": []}
@@ -108,6 +113,7 @@ class EventBridge:
 
     def delete_rule(self, *, Name: str) -> dict[str, Any]:
         def effect() -> dict[str, Any]:
+            self._perhaps_changed_by_two("DeleteRule")
             rule = self.rules.get(Name)
             if rule is not None and rule.targets:
                 raise error("ValidationException", "DeleteRule", "The rule has targets.")
@@ -116,6 +122,11 @@ class EventBridge:
             return {}
 
         return self._gate.call("events", "DeleteRule", effect)
+
+    def _perhaps_changed_by_two(self, operation: str) -> None:
+        if self._world.chance.strikes("rule changed by two at once") is not None:
+            self._gate.disturb(self._gate.invocation, operation, "changed by two at once")
+            raise error("ConcurrentModificationException", operation, "Changed meanwhile.")
 
     # Delivering
 

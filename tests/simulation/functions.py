@@ -11,7 +11,7 @@ from typing import Any
 
 from hyperpod_software.edges.response import put_answer
 from hyperpod_software.handler import build
-from tests.simulation.gate import DISTURBANCES, Gate, Invocation, sizes
+from tests.simulation.gate import DISTURBANCES, TIME_LIMIT, Gate, Invocation, sizes
 from tests.simulation.requests import Request
 from tests.simulation.world import Killed, Process
 
@@ -29,12 +29,13 @@ class Context:
     """What Lambda hands over beside the event."""
 
     aws_request_id: str
+    remaining: Callable[[], float]
     invoked_function_arn: str = FUNCTION_ARN
     log_group_name: str = LOG_GROUP
     function_name: str = "Patching-HyperPodSoftware"
 
     def get_remaining_time_in_millis(self) -> int:
-        return 180_000
+        return int(1000 * self.remaining())
 
 
 @dataclass
@@ -86,13 +87,14 @@ class Functions:
             plan=sizes(plan),
         )
         world.say(lambda: f"{invocation} begins")
-        handle = self._warm.pop() if self._warm else build(world.clock, self.gate.pause, PUT)
+        handle = self._warm.pop() if self._warm else self._build()
         event = json.loads(text)
 
         def body() -> None:
             alive, of_its_own = True, True
             try:
-                handle(event, Context(f"invocation-{invocation.number}"))
+                remaining = lambda: invocation.started + TIME_LIMIT - world.now  # noqa: E731
+                handle(event, Context(f"invocation-{invocation.number}", remaining))
             except Killed:
                 alive = of_its_own = False
             except Exception as error:  # noqa: BLE001 - as Lambda, which logs it and tries again
@@ -110,6 +112,10 @@ class Functions:
         # What is undisturbed cannot be interrupted either: it is over in this moment.
         alone = not plan and not self.gate.outages and not self.gate.slow
         world.start(process, alone=alone)
+
+    def _build(self) -> Handle:
+        world = self.gate.world
+        return build(world.clock, self.gate.pause, PUT, world.chance.stream("jitter").random)
 
     def _ended(self, invocation: Invocation, text: str, attempt: int, *, of_its_own: bool) -> None:
         world, request = self.gate.world, invocation.request

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import urllib3
-from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, ConnectTimeoutError, ReadTimeoutError
 
 from tests.simulation.chance import pick
 from tests.simulation.requests import Request
@@ -28,8 +29,10 @@ DISTURBANCES = (
     "call refused by a server error",
     "call done, server error",
     "call done, answer lost",
-    "call sent twice by the SDK",
 )
+_FAILING = DISTURBANCES[4:]
+_LASTS = (0.0, 5.0, 30.0, 120.0)
+"""Seconds for which an operation goes on failing, once it fails."""
 
 
 def error(code: str, operation: str, message: str = "", status: int = 400) -> ClientError:
@@ -60,6 +63,12 @@ class Invocation:
     """The last DescribeCluster answer that it was given."""
     stack_read: float | None = None
     """When it last read how CloudFormation shows the resource."""
+    failing: dict[str, tuple[str, float]] = field(default_factory=dict[str, tuple[str, float]])
+    """Operation → how it fails, and until when."""
+    held_up: float = 0.0
+    """Seconds for which it was not let run."""
+    met_quota: bool = False
+    """The account had too many rules or parameters for it."""
 
     def __str__(self) -> str:
         return f"[{self.number}] {self.cause}"
@@ -67,13 +76,25 @@ class Invocation:
 
 @dataclass
 class Outage:
-    """A service that refuses everything for a while."""
+    """A service that refuses everything for a while, does not answer, or takes its time."""
 
     service: str
     begins: float
     ends: float
     code: str
     status: int
+
+    def strike(self, gate: Gate, invocation: Invocation, operation: str) -> None:
+        """What it does to a call."""
+        gate.disturb(invocation, operation, f"{self.service} is out: {self.code}")
+        if self.code == "slow":
+            gate.pause(self.status)
+        elif self.code == "ConnectTimeoutError":
+            raise ConnectTimeoutError(endpoint_url="https://aws.invalid/")
+        elif self.code == "ReadTimeoutError":
+            raise ReadTimeoutError(endpoint_url="https://aws.invalid/")
+        else:
+            raise error(self.code, operation, "Try again later.", self.status)
 
 
 @dataclass
@@ -85,6 +106,10 @@ class Gate:
     slow: bool = False
     """Invocations may have to pause by themselves, so none is over in a moment."""
     of: dict[Process, Invocation] = field(default_factory=dict[Process, Invocation])
+    quotas: dict[str, tuple[float, float]] = field(default_factory=dict[str, tuple[float, float]])
+    """What the account has too many of → from when, until when."""
+    config: Config = field(default_factory=Config)
+    """Of the client that calls."""
 
     @property
     def invocation(self) -> Invocation:
@@ -97,28 +122,35 @@ class Gate:
         operation: str,
         effect: Callable[[], T],
         *,
-        retried: bool = True,
         fails: bool = True,
     ) -> T:
-        """One call, with what happens to it. `retried`: the SDK tries it more than once;
-        `fails`: it can be made to fail here."""
+        """One call, with what happens to it. `fails`: it can be made to fail here."""
         invocation = self.invocation
         number = invocation.calls
         invocation.calls += 1
-        plan = invocation.plan.get(number)
-        effect = _guarded(effect)
-        if plan is None and not self.outages:
-            return effect()
-        happens = dict(plan or ())
-        self._before(invocation, operation, happens)
-        if fails:
-            self._refuse(invocation, service, operation, happens)
-        result = effect()
-        if retried and "call sent twice by the SDK" in happens:
-            self._disturb(invocation, operation, "call sent twice by the SDK")
-            result = effect()
-        self._after(invocation, operation, happens, fails=fails)
+        happens = dict(invocation.plan.get(number) or ())
+        self._go_on_failing(invocation, operation, happens)
+        try:
+            self._before(invocation, operation, happens)
+            if fails:
+                self._refuse(invocation, service, operation, happens)
+            result = _guarded(effect)()
+            self._after(invocation, operation, happens, fails=fails)
+        except (ClientError, BotoCoreError) as failure:
+            self.pause(_seconds(failure, self.config))
+            raise
         return result
+
+    def _go_on_failing(
+        self, invocation: Invocation, operation: str, happens: dict[str, float]
+    ) -> None:
+        """What fails does so for a while, or one more try would be enough each time."""
+        for kind in _FAILING:
+            if (size := happens.get(kind)) is not None:
+                invocation.failing[operation] = (kind, self.world.now + pick(_LASTS, size))
+        kind, until = invocation.failing.get(operation, ("", 0.0))
+        if self.world.now < until:
+            happens.setdefault(kind, 0.0)
 
     def _before(self, invocation: Invocation, operation: str, happens: dict[str, float]) -> None:
         if (size := happens.get("held up before a call")) is not None:
@@ -131,13 +163,12 @@ class Gate:
     ) -> None:
         for outage in self.outages:
             if outage.service == service and outage.begins <= self.world.now < outage.ends:
-                self._disturb(invocation, operation, f"{service} is out: {outage.code}")
-                raise error(outage.code, operation, "Try again later.", outage.status)
+                outage.strike(self, invocation, operation)
         if "call throttled" in happens:
-            self._disturb(invocation, operation, "throttled")
+            self.disturb(invocation, operation, "throttled")
             raise error("ThrottlingException", operation, "Rate exceeded")
         if "call refused by a server error" in happens:
-            self._disturb(invocation, operation, "server error")
+            self.disturb(invocation, operation, "server error")
             raise error("InternalServerError", operation, "An internal error.", 500)
 
     def _after(
@@ -150,10 +181,10 @@ class Gate:
         if not fails:
             return
         if "call done, server error" in happens:
-            self._disturb(invocation, operation, "done, server error")
+            self.disturb(invocation, operation, "done, server error")
             raise error("InternalServerError", operation, "An internal error.", 500)
         if "call done, answer lost" in happens:
-            self._disturb(invocation, operation, "done, answer lost")
+            self.disturb(invocation, operation, "done, answer lost")
             raise ReadTimeoutError(endpoint_url="https://aws.invalid/")
 
     def _hold_up(self, invocation: Invocation, where: str, size: float) -> None:
@@ -161,6 +192,7 @@ class Gate:
         self._mark(invocation)
         self.world.say(lambda: f"{invocation} held up {where} for {seconds:g} s")
         left = invocation.started + TIME_LIMIT - self.world.now
+        invocation.held_up += seconds
         self.world.pause(min(seconds, max(left, 0.0)))
         if self.world.now >= invocation.started + TIME_LIMIT:
             self._kill(invocation, f"{where}: over its time limit")
@@ -172,7 +204,7 @@ class Gate:
         self.world.say(lambda: f"{invocation} killed {where}")
         raise Killed
 
-    def _disturb(self, invocation: Invocation, operation: str, what: str) -> None:
+    def disturb(self, invocation: Invocation, operation: str, what: str) -> None:
         self._mark(invocation)
         if invocation.request is not None:
             invocation.request.failed_calls.add(operation)
@@ -184,6 +216,17 @@ class Gate:
         if invocation.request is not None:
             invocation.request.disturbed = True
 
+    def used_up(self, what: str) -> bool:
+        """Whether the account has as many of these as it may have."""
+        begins, ends = self.quotas.get(what, (0.0, 0.0))
+        if not begins <= self.world.now < ends:
+            return False
+        self.invocation.met_quota = True
+        if self.invocation.request is not None:
+            self.invocation.request.met_quota = True
+        self.world.say(lambda: f"{self.invocation}: no more {what}")
+        return True
+
     def pause(self, seconds: float) -> None:
         """The function's own pauses; its time limit goes on."""
         invocation = self.invocation
@@ -191,6 +234,24 @@ class Gate:
         self.world.pause(min(seconds, max(left, 0.0)))
         if seconds > left:
             self._kill(invocation, "while pausing: over its time limit")
+
+
+def _seconds(failure: ClientError | BotoCoreError, config: Config) -> float:
+    """How long a call took to fail: its time-outs, and what the SDK makes of its own retries."""
+    each = 0.0
+    again = isinstance(failure, BotoCoreError)
+    if isinstance(failure, ConnectTimeoutError):
+        each = config.connect_timeout
+    elif isinstance(failure, ReadTimeoutError):
+        each = config.connect_timeout + config.read_timeout
+    elif isinstance(failure, ClientError):
+        code, status = failure.response["Error"]["Code"], failure.response["ResponseMetadata"]
+        again = code in _SDK_TRIES_AGAIN or status["HTTPStatusCode"] >= 500
+    tries = (config.retries or {}).get("total_max_attempts", 3) if again else 1
+    return tries * each + sum(min(2.0**n, 20.0) for n in range(tries - 1)) / 2
+
+
+_SDK_TRIES_AGAIN = ("ThrottlingException", "TooManyRequestsException", "LimitExceededException")
 
 
 class Defect(BaseException):

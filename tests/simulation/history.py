@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Any
 
 import urllib3
+from botocore.config import Config
 
 from hyperpod_software.edges import aws as aws_edge
 from hyperpod_software.edges import memory as memory_edge
@@ -40,6 +41,10 @@ ENDLESS = 100 * 3600.0
 _ERRORS = (
     ("ThrottlingException", 400),
     ("ServiceUnavailable", 503),
+    ("ConnectTimeoutError", 0),
+    ("ReadTimeoutError", 0),
+    ("slow", 4),
+    ("slow", 15),
     ("AccessDeniedException", 400),
 )
 
@@ -76,9 +81,11 @@ class History:
         self.story: Story = tell(chance)
         gate.slow = bool(
             chance.any_of(["answer forbidden", "answer meets a server error", "answer dropped",
-                           "answer taken, connection lost"])
+                           "answer taken, connection lost", "patch call throttled",
+                           "patch call accepted, answer lost", "rule changed by two at once"])
         )  # fmt: skip
         gate.outages = self._outages()
+        gate.quotas = self._quotas()
         self.parameters = ParameterStore(gate)
         self.bridge = EventBridge(gate, self._poll)
         self.images = images.Images(gate)
@@ -87,9 +94,7 @@ class History:
             gate,
             sent=self._sent,
             settled=lambda request, told: self.invariants.settled(request, told),  # noqa: PLW0108
-            path_of=lambda stack_id, logical_id, request_id: _path(
-                memory, stack_id, logical_id, request_id
-            ),
+            path_of=lambda *what: _path(memory, *what),
         )
         self.service = Service(
             gate,
@@ -178,7 +183,7 @@ class History:
         if (size := self.chance.strikes("service out for a while")) is not None:
             service, rest = divmod(size * len(services), 1.0)
             # Permissions of its own that come and go are nobody's fault but the account's.
-            code, status = pick(_ERRORS[:2] if services[int(service)] == "ssm" else _ERRORS, rest)
+            code, status = pick(_ERRORS[:-1] if services[int(service)] == "ssm" else _ERRORS, rest)
             begins = BEGIN + 3000.0 * rest**2
             lasts = pick((20.0, 90.0, 300.0, 1500.0), (rest * 7) % 1.0)
             outages.append(Outage(services[int(service)], begins, begins + lasts, code, status))
@@ -188,6 +193,14 @@ class History:
                 for service in services
             ]
         return outages
+
+    def _quotas(self) -> dict[str, tuple[float, float]]:
+        quotas: dict[str, tuple[float, float]] = {}
+        for what in ("rules", "parameters"):
+            if (size := self.chance.strikes(f"{what} are used up for a while")) is not None:
+                begins = BEGIN + 3000.0 * size**2
+                quotas[what] = (begins, begins + pick((60.0, 600.0, 6000.0), (size * 7) % 1.0))
+        return quotas
 
     def _others(self) -> None:
         world, draw = self.world, self.chance.stream("others")
@@ -278,14 +291,15 @@ class History:
         )
 
 
-def _path(memory: Memory, stack_id: str, logical_id: str, request_id: str) -> str:
-    return f"{memory.resource_path(stack_id, logical_id)}/{digest(request_id, 16)}"
+def _path(memory: Memory, stack_id: str, logical_id: str, request_id: str, url: str) -> str:
+    return f"{memory.resource_path(stack_id, logical_id)}/{digest(f'{request_id}|{url}', 16)}"
 
 
 class _Boto3:
     """What stands for boto3 where the handler makes its clients."""
 
     def __init__(self, history: History) -> None:
+        self._gate = history.gate
         self._clients = {
             "ssm": history.parameters,
             "events": history.bridge,
@@ -294,8 +308,24 @@ class _Boto3:
             "sagemaker": history.service,
         }
 
-    def client(self, service: str, config: object) -> Any:
-        return self._clients[service]
+    def client(self, service: str, config: Config) -> Any:
+        return _Client(self._gate, self._clients[service], config)
+
+
+class _Client:
+    """A client with the time-outs that it was made with."""
+
+    def __init__(self, gate: Gate, service: Any, config: Config) -> None:
+        self._gate = gate
+        self._service = service
+        self._config = config
+
+    def __getattr__(self, method: str) -> Any:
+        self._gate.config = self._config
+        return getattr(self._service, method)
+
+
+_FOREVER = urllib3.Timeout(read=0.0001)
 
 
 class _Urllib3:
@@ -306,7 +336,8 @@ class _Urllib3:
         self.Timeout = urllib3.Timeout
         self.exceptions = urllib3.exceptions
 
-    def PoolManager(self, **_: Any) -> Bucket:  # noqa: N802 - its name there
+    def PoolManager(self, *, timeout: urllib3.Timeout = _FOREVER, **_: Any) -> Bucket:  # noqa: N802 - its name there
+        self._bucket.read_timeout = float(timeout.read_timeout or 0.0)  # type: ignore[arg-type]
         return self._bucket
 
 

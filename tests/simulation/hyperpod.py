@@ -104,7 +104,6 @@ class Service:
             "sagemaker",
             "UpdateClusterSoftware",
             lambda: self._patch(parameters),
-            retried=False,
         )
 
     # Behind it

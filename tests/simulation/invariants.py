@@ -18,6 +18,10 @@ from tests.simulation.world import World
 
 _SETTLED = ("InService", "Failed", "Degraded", None)
 _GRACE = 15.0
+LONGEST = 150.0
+"""Seconds of its 180 that an invocation may take, whatever goes wrong."""
+AT_ONCE = 10.0
+"""Seconds."""
 _BURYING = {"GetParametersByPath", "RemoveTargets", "DeleteRule", "DeleteParameters"}
 
 
@@ -154,8 +158,23 @@ class Invariants:
 
     def ended(self, invocation: Invocation, *, of_its_own: bool) -> None:
         request, check = invocation.request, self._world.check
+        took = self._world.now - invocation.started - invocation.held_up
+        check(
+            "no invocation takes over 150 seconds",
+            took <= LONGEST,
+            lambda: f"{invocation} took {took:.0f} s",
+        )
         if request is None:
             return
+        if invocation.met_quota and of_its_own and not invocation.disturbed:
+            check(
+                "a quota that is used up is told at once",
+                (not request.waiting or request.accepted) and took <= AT_ONCE,
+                lambda: (
+                    f"{invocation} met one and took {took:.0f} s; {request} is "
+                    f"{request.phase.value}"
+                ),
+            )
         first_hand = invocation.cause.startswith("request")
         if not of_its_own:
             check(
@@ -240,10 +259,11 @@ class Invariants:
             resource, own = request.path.split("/")[-2:]
             if request.path in name or f"{resource}-{own[:8]}" in name:
                 return request.given_up or any(
-                    other.type == "Delete" and other.path.split("/")[-2] == resource
+                    (other.type == "Delete" or other.given_up)
+                    and other.path.split("/")[-2] == resource
                     and other.failed_calls & _BURYING
                     for other in self._formation.requests
-                )  # fmt: skip
+                )
         return False
 
 

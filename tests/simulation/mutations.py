@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import logging
 import secrets
 from collections.abc import Callable
@@ -11,16 +12,16 @@ from typing import Any
 
 import pytest
 import urllib3
-from botocore.exceptions import BotoCoreError, ClientError
 
 from hyperpod_software import caller, ending
 from hyperpod_software import conductor as conducting
 from hyperpod_software import crhelper_adapter as adapter
 from hyperpod_software.case import Case
 from hyperpod_software.conductor import Conductor
-from hyperpod_software.edges import memory, polling, sagemaker
+from hyperpod_software.edges import aws, memory, polling, sagemaker
 from hyperpod_software.edges import response as sending
-from hyperpod_software.edges.aws import calling, client
+from hyperpod_software.edges.aws import client
+from hyperpod_software.edges.budget import Budget
 from hyperpod_software.edges.memory import ParameterStore
 from hyperpod_software.edges.polling import Polling
 from hyperpod_software.edges.sagemaker import CallResult, SageMaker
@@ -100,7 +101,15 @@ def _an_old_succeeded_is_believed(patch: pytest.MonkeyPatch) -> None:
 
 
 def _failed_is_taken_for_success(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(watching, "UPDATE_ENDED_BADLY", frozenset())
+    read = sagemaker.read_group
+
+    def well(raw: Any) -> Any:
+        group = read(raw)
+        ended = group.update_status in ("Failed", "RollbackComplete")
+        return replace(group, update_status="Succeeded") if ended else group
+
+    patch.setattr(sagemaker, "read_group", well)
+    patch.setattr(Look, "contradicts", lambda *_: False)
 
 
 def _skipped_nodes_are_overlooked(patch: pytest.MonkeyPatch) -> None:
@@ -141,7 +150,7 @@ def _the_bare_rule_stays(patch: pytest.MonkeyPatch) -> None:
     def stop(self: Polling, path: str) -> bool:
         events = client("events")
         name = polling.rule_name(path)
-        with suppress(Problem), calling("RemoveTargets"):
+        with suppress(Problem):
             events.remove_targets(Rule=name, Ids=[polling.TARGET_ID])
         return True
 
@@ -174,8 +183,7 @@ def _a_rollback_goes_unnoticed(patch: pytest.MonkeyPatch) -> None:
 
 def stack_read(reader: Stack, name: str) -> bool:
     """As the handler reads it, so that nobody can say it was never read."""
-    with calling("DescribeStacks"):
-        client("cloudformation").describe_stacks(StackName=name)
+    client("cloudformation").describe_stacks(StackName=name)
     return True
 
 
@@ -192,7 +200,7 @@ def _a_delete_patches(patch: pytest.MonkeyPatch) -> None:
 
     def patching(self: Conductor, event: Any, surroundings: Any) -> Any:
         properties = event["ResourceProperties"]
-        with suppress(ClientError, BotoCoreError):
+        with suppress(Problem):
             client("sagemaker").update_cluster_software(
                 ClusterName=properties["ClusterName"], ImageId="default"
             )
@@ -266,7 +274,7 @@ def _rule_names_are_too_long(patch: pytest.MonkeyPatch) -> None:
 
 
 def _any_status_is_delivered(patch: pytest.MonkeyPatch) -> None:
-    def put(url: str, body: bytes, sleep: Any) -> bool:
+    def put(url: str, body: bytes) -> bool:
         http = sending.urllib3.PoolManager()
         try:
             http.request("PUT", url, body=body, headers={"content-type": ""})
@@ -347,6 +355,20 @@ def _a_signal_lacks_an_attribute(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("hyperpod_software.handler.signal", signal)
 
 
+def _a_value_is_base85(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(memory, "b64encode", base64.b85encode)
+    patch.setattr(memory, "b64decode", lambda text, **_: base64.b85decode(text))
+
+
+def _nobody_looks_at_the_time(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Budget, "left", property(lambda _: 1e9))
+
+
+def _a_quota_is_waited_for(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(aws, "_NOT_ACTED_ON", aws._NOT_ACTED_ON | aws._QUOTA)
+    patch.setattr(aws, "_QUOTA", frozenset())
+
+
 def _the_long_timeout_is_cut_to_the_hour(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Request, "deadline", property(lambda self: self.begin_by))
 
@@ -393,6 +415,9 @@ MUTATIONS = (
     Mutation("the event is in the rule", _the_event_is_in_the_rule, "no rule holds a ResponseURL"),
     Mutation("the event is logged", _the_event_is_logged, "no ResponseURL reaches a log"),
     Mutation("parameters are too big", _parameters_are_too_big, "a parameter holds at most 4 KB"),
+    Mutation("a value may name another parameter", _a_value_is_base85, "no parameter's value names another parameter"),
+    Mutation("nobody looks at the time", _nobody_looks_at_the_time, "no invocation takes over 150 seconds"),
+    Mutation("a quota is waited for", _a_quota_is_waited_for, "a quota that is used up is told at once"),
     Mutation("rule names are too long", _rule_names_are_too_long, "a rule's name has at most 64 characters"),
     Mutation("nothing is handed over", _nothing_is_handed_over, "every request is answered by its deadline"),
     Mutation("the hand-over comes before the call", _the_hand_over_comes_before_the_call, _TRUE),

@@ -10,6 +10,7 @@ from tests.simulation.gate import Gate, error
 
 VALUE_LIMIT = 4096
 NAME_LIMIT = 1011
+NESTED = 'Parameter value can\'t nest another parameter. Do not use "{{}}" in the value.'
 
 
 class ParameterStore:
@@ -55,7 +56,9 @@ class ParameterStore:
 
         return self._gate.call("ssm", "GetParametersByPath", effect)
 
-    def put_parameter(self, *, Name: str, Value: str, Type: str, Overwrite: bool) -> dict[str, Any]:
+    def put_parameter(
+        self, *, Name: str, Value: str, Type: str, Overwrite: bool, Tier: str
+    ) -> dict[str, Any]:
         world = self._gate.world
         size = len(Value.encode())
         world.check(
@@ -63,7 +66,12 @@ class ParameterStore:
             size <= VALUE_LIMIT,
             lambda: f"{Name} has {size} bytes",
         )
-        assert Type == "SecureString"
+        world.check(
+            "no parameter's value names another parameter",
+            "{{" not in Value,
+            lambda: f"{Name} is {Value}",
+        )
+        assert (Type, Tier) == ("SecureString", "Standard")
         assert Name.startswith("/")
         assert len(Name) <= NAME_LIMIT
         assert Name.count("/") <= 15
@@ -71,7 +79,11 @@ class ParameterStore:
         def effect() -> dict[str, Any]:
             if size > VALUE_LIMIT:
                 raise error("ValidationException", "PutParameter", "The value is too long.")
+            if "{{" in Value:
+                raise error("ValidationException", "PutParameter", NESTED)
             found = self.values.get(Name)
+            if found is None and self._gate.used_up("parameters"):
+                raise error("ParameterLimitExceeded", "PutParameter", "Too many parameters.")
             if found is not None and not Overwrite:
                 raise error("ParameterAlreadyExists", "PutParameter", "It already exists.")
             version = found[1] + 1 if found is not None else 1

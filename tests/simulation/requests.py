@@ -141,6 +141,8 @@ class Request:
     """An invocation of it was killed between making the rule and giving it a target."""
     given_up: bool = False
     """Lambda gave one of its looks up after three attempts."""
+    met_quota: bool = False
+    """The account had too many rules or parameters for it."""
     patch_refused: bool = False
     """HyperPod refused its patch call for good."""
 

@@ -84,7 +84,7 @@ class CloudFormation:
         *,
         sent: Callable[[Request], None],
         settled: Callable[[Request, dict[str, Any]], None],
-        path_of: Callable[[str, str, str], str],
+        path_of: Callable[[str, str, str, str], str],
     ) -> None:
         self._gate = gate
         self._world: World = gate.world
@@ -211,7 +211,9 @@ class CloudFormation:
         for logical_id, properties in template.items():
             resource = stack.resources.get(logical_id)
             if resource is None:
-                self._note(stack, logical_id, "CREATE_IN_PROGRESS")
+                odd = self._world.chance.strikes("a new resource is said to be updated")
+                word = "CREATE" if odd is None else "UPDATE"
+                self._note(stack, logical_id, f"{word}_IN_PROGRESS")
                 requests.append(self._send(stack, "Create", logical_id, properties))
             elif _declared(resource.properties) != properties:
                 self._note(stack, logical_id, "UPDATE_IN_PROGRESS")
@@ -370,6 +372,9 @@ class CloudFormation:
         now = self._world.now
         bits = self._ids.getrandbits(128)
         request_id = f"{bits:032x}"
+        before = [each for each in self.requests if each.logical_id == logical_id]
+        if before and self._world.chance.strikes("request id used once more") is not None:
+            request_id = before[-1].id
         skew = self._world.chance.strikes("clocks apart")
         issued = float(int(now + (0.0 if skew is None else 4.0 * skew - 2.0)))
         secret = f"{SECRET}{self._ids.getrandbits(208):052x}"
@@ -377,6 +382,7 @@ class CloudFormation:
         if "WaitConditionHandle" not in properties and _needs_condition(properties, kind):
             condition = self._condition(stack, properties)
             properties = {**properties, "WaitConditionHandle": condition.url}
+        url = self._url(stack, logical_id, request_id, issued, secret)
         request = Request(
             id=request_id,
             type=kind,
@@ -388,9 +394,9 @@ class CloudFormation:
             sent=now,
             issued=issued,
             rollback=rollback,
-            url=self._url(stack, logical_id, request_id, issued, secret),
+            url=url,
             secret=secret,
-            path=self._path_of(stack.id, logical_id, request_id),
+            path=self._path_of(stack.id, logical_id, request_id, url),
             condition=condition,
         )
         self.requests.append(request)
@@ -416,9 +422,11 @@ class CloudFormation:
     def _condition(self, stack: Stack, properties: Properties) -> Condition:
         """The wait condition of a new declaration. Each has a handle of its own."""
         secret = f"{SECRET}{self._ids.getrandbits(208):052x}"
+        token = f"&x-amz-security-token={'T' * 7800}" if self._long_urls else ""
         return Condition(
             "https://cloudformation-waitcondition-useast1.s3.amazonaws.com/"
-            f"{quote(stack.id, safe='')}/Handle?AWSAccessKeyId={SECRET}AKIA&Signature={secret}",
+            f"{quote(stack.id, safe='')}/Handle?AWSAccessKeyId={SECRET}AKIA{token}"
+            f"&Signature={secret}",
             min(43_200, int(properties["Timeout"]) + 180),
         )
 

@@ -9,7 +9,7 @@ import pytest
 from tests.simulation.history import run
 from tests.simulation.mutations import MUTATIONS, Mutation
 
-ENOUGH = 400
+ENOUGH = 1500
 """Histories in which a break must have shown."""
 
 

@@ -210,7 +210,7 @@ class _Failure:
             ),
             "Groups of cluster ": self._not_shown,
             # An end before anything was written down: there must have been trouble.
-            "Nothing was patched: ": lambda: self._request.disturbed,
+            "Nothing was patched: ": lambda: self._request.disturbed or self._request.met_quota,
         }
         parts: dict[str, Callable[[], object]] = {
             " cannot be used: ": lambda: self._image() in images.UNUSABLE,
@@ -221,6 +221,8 @@ class _Failure:
             " cannot replace HyperPod's default image": self._slurm_on_default,
             "which a release version cannot replace": self._on_custom,
             "UpdateClusterSoftware said ValidationException": lambda: self._request.patch_refused,
+            " no more rules in this account": lambda: self._request.met_quota,
+            " no more parameters in this account": lambda: self._request.met_quota,
             "AccessDenied": lambda: self._request.disturbed,
             "allowed is": lambda: self._request.properties.get("Timeout") == "soon",
         }

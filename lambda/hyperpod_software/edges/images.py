@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hyperpod_software.edges.aws import calling, client
+from hyperpod_software.edges.aws import client
 from hyperpod_software.words.image import Image, Volume
 from hyperpod_software.words.problem import Problem
 
@@ -15,8 +15,7 @@ class Images:
     def describe(self, image_id: str) -> Image | None:
         """The AMI, or ``None`` where EC2 knows none of that id."""
         try:
-            with calling("DescribeImages"):
-                found = client("ec2").describe_images(ImageIds=[image_id])["Images"]
+            found = client("ec2").describe_images(ImageIds=[image_id])["Images"]
         except Problem as problem:
             if problem.kind is Problem.Kind.NOT_FOUND:
                 return None
@@ -40,8 +39,7 @@ class Images:
         if not ids:
             return {}
         try:
-            with calling("DescribeSnapshots"):
-                found = client("ec2").describe_snapshots(SnapshotIds=ids)["Snapshots"]
+            found = client("ec2").describe_snapshots(SnapshotIds=ids)["Snapshots"]
         except Problem as problem:
             if problem.kind is Problem.Kind.NOT_FOUND:
                 return {}

@@ -27,7 +27,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from hyperpod_software.edges.aws import calling, client
+from hyperpod_software.edges.aws import client
+from hyperpod_software.edges.budget import budget
 from hyperpod_software.words.memory import Call, Progress, digest, spelled
 from hyperpod_software.words.problem import Problem
 from hyperpod_software.words.reply import Way
@@ -36,6 +37,8 @@ from hyperpod_software.words.request import Ticket
 PIECE = 4096
 """The most a standard parameter holds, in bytes; standard parameters cost nothing."""
 
+_PAUSE = 4.0
+"""The longest pause before a claim is released once more, in seconds."""
 _EMPTY = "0"
 """What is written beside a group's status where the group had no nodes."""
 
@@ -86,7 +89,10 @@ class ParameterStore:
 
     def path(self, ticket: Ticket) -> str:
         resource = self.resource_path(ticket.stack_id, ticket.logical_id)
-        return f"{resource}/{digest(ticket.request_id, 16)}"
+        # A deployment that is tried again may bring the same id once more: the URL is signed anew.
+        # Lambda delivers one event again as it is.
+        own = digest(f"{ticket.request_id}|{ticket.response_url}", 16)
+        return f"{resource}/{own}"
 
     def recall(self, path: str) -> Memory | None:
         """What is remembered under a request's path, or ``None``."""
@@ -128,7 +134,7 @@ class ParameterStore:
 
     def release_call(self, path: str) -> None:
         """Take the intent back: the call was certainly not accepted."""
-        self._delete([f"{path}/call"])
+        self._release(path, "call")
 
     def keep_acceptance(self, path: str) -> None:
         """HyperPod accepted the call. Raises ``Buried`` where the request has ended."""
@@ -145,7 +151,7 @@ class ParameterStore:
         return self._create(f"{path}/answer", document)
 
     def release_answer(self, path: str) -> None:
-        self._delete([f"{path}/answer"])
+        self._release(path, "answer")
 
     def forget(self, path: str) -> None:
         """Delete everything under a path: the answer and the claim last, so that a burial
@@ -157,10 +163,9 @@ class ParameterStore:
     def _read(self, path: str) -> Iterable[tuple[str, str]]:
         token: dict[str, str] = {}
         while True:
-            with calling("GetParametersByPath"):
-                page = client("ssm").get_parameters_by_path(
-                    Path=path, Recursive=True, WithDecryption=True, **token
-                )
+            page = client("ssm").get_parameters_by_path(
+                Path=path, Recursive=True, WithDecryption=True, **token
+            )
             for parameter in page["Parameters"]:
                 yield str(parameter["Name"]), str(parameter["Value"])
             if not page.get("NextToken"):
@@ -174,8 +179,8 @@ class ParameterStore:
             raise Buried
 
     def _create(self, name: str, document: Mapping[str, Any], by: str = "") -> bool:
-        # A put whose answer is lost is sent again by the SDK, and then finds its own work
-        # there: the token tells it from somebody else's.
+        # A put whose answer is lost is sent again, and then finds its own work there: the token
+        # tells it from somebody else's.
         value = spelled({**document, "by": by or claimer()})
         try:
             self._put(name, value, overwrite=False)
@@ -185,17 +190,30 @@ class ParameterStore:
             raise
         return True
 
+    def _release(self, path: str, document: str) -> None:
+        # A delete is not simply sent again where no answer came: somebody else may have made the
+        # same claim since.
+        name = f"{path}/{document}"
+        found = given_up = dict(self._read(path)).get(name)
+        while found is not None and found == given_up:
+            try:
+                self._delete([name], retries=False)
+            except Problem as problem:
+                if problem.kind is not Problem.Kind.PASSING or not budget().back_off(_PAUSE):
+                    raise
+            else:
+                return
+            found = dict(self._read(path)).get(name)
+
     def _put(self, name: str, value: str, *, overwrite: bool) -> int:
-        with calling("PutParameter"):
-            answer = client("ssm").put_parameter(
-                Name=name, Value=value, Type="SecureString", Overwrite=overwrite
-            )
+        answer = client("ssm").put_parameter(
+            Name=name, Value=value, Type="SecureString", Overwrite=overwrite, Tier="Standard"
+        )
         return int(answer["Version"])
 
-    def _delete(self, names: list[str]) -> None:
+    def _delete(self, names: list[str], *, retries: bool = True) -> None:
         for start in range(0, len(names), 10):  # DeleteParameters takes ten at a time
-            with calling("DeleteParameters"):
-                client("ssm").delete_parameters(Names=names[start : start + 10])
+            client("ssm", retries=retries).delete_parameters(Names=names[start : start + 10])
 
 
 def _decode(value: str) -> Document:

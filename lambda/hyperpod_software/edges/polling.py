@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from hyperpod_software.edges.aws import calling, client
+from hyperpod_software.edges.aws import client
 from hyperpod_software.words.cluster import Cluster
 from hyperpod_software.words.problem import Problem
 
@@ -44,11 +44,9 @@ class Polling:
         }
         if cluster is not None:
             rule["EventPattern"] = json.dumps(event_pattern(cluster))
-        with calling("PutRule"):
-            client("events").put_rule(**rule)
+        client("events").put_rule(**rule)
         target = {"Id": TARGET_ID, "Arn": function_arn, "Input": poll_input(path, until)}
-        with calling("PutTargets"):
-            answer = client("events").put_targets(Rule=rule["Name"], Targets=[target])
+        answer = client("events").put_targets(Rule=rule["Name"], Targets=[target])
         if answer.get("FailedEntryCount"):
             code = answer["FailedEntries"][0].get("ErrorCode", "Unknown")
             raise Problem("PutTargets", Problem.Kind.PASSING, str(code), "")
@@ -57,15 +55,14 @@ class Polling:
         """Remove target and rule, each on its own: one that fails stops nothing else.
         ``True`` when the rule is gone."""
         name = rule_name(path)
-        steps: tuple[tuple[str, Callable[[], Any]], ...] = (
-            ("RemoveTargets", lambda: client("events").remove_targets(Rule=name, Ids=[TARGET_ID])),
-            ("DeleteRule", lambda: client("events").delete_rule(Name=name)),
+        steps: tuple[Callable[[], Any], ...] = (
+            lambda: client("events").remove_targets(Rule=name, Ids=[TARGET_ID]),
+            lambda: client("events").delete_rule(Name=name),
         )
         gone = True
-        for operation, step in steps:
+        for step in steps:
             try:
-                with calling(operation):
-                    step()
+                step()
             except Problem as problem:
                 if problem.kind is Problem.Kind.NOT_FOUND:
                     continue

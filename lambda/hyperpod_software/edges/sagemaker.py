@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import Enum
 from typing import Any
 
-from hyperpod_software.edges.aws import calling, client
+from hyperpod_software.edges.aws import client, in_time
 from hyperpod_software.words.cluster import Cluster, Group, Node
 from hyperpod_software.words.decision import Patch
 from hyperpod_software.words.problem import Problem
@@ -28,30 +28,28 @@ class SageMaker:
 
     def describe(self, cluster: str) -> Cluster:
         """One DescribeCluster. Raises ``Problem`` (``NOT_FOUND``, ``DENIED``, …)."""
-        with calling("DescribeCluster"):
-            return read_cluster(client("sagemaker").describe_cluster(ClusterName=cluster))
+        return read_cluster(client("sagemaker").describe_cluster(ClusterName=cluster))
 
     def nodes(self, cluster: str) -> Iterator[Node]:
         """Every node, one page in memory at a time: 6,758 nodes are 68 calls."""
         token: dict[str, str] = {}
         while True:
-            with calling("ListClusterNodes"):
-                page = client("sagemaker").list_cluster_nodes(
-                    ClusterName=cluster, MaxResults=100, **token
-                )
+            page = client("sagemaker").list_cluster_nodes(
+                ClusterName=cluster, MaxResults=100, **token
+            )
             yield from map(read_node, page["ClusterNodeSummaries"])
             if not page.get("NextToken"):
                 return
+            in_time("ListClusterNodes", "the nodes")
             token = {"NextToken": page["NextToken"]}
 
     def update(self, patch: Patch, declared: Declaration) -> CallResult:
-        """The patch call, made once: botocore's own retries are off, for a retry after a
-        lost answer could be accepted a second time. Raises ``Problem`` where refused."""
+        """The patch call. It is tried again only where it was surely not acted on: after a lost
+        answer it could be accepted a second time. Raises ``Problem`` where refused."""
         try:
-            with calling("UpdateClusterSoftware"):
-                client("sagemaker", retries=False).update_cluster_software(
-                    **update_request(patch, declared)
-                )
+            client("sagemaker", retries=False).update_cluster_software(
+                **update_request(patch, declared)
+            )
         except Problem as problem:
             if problem.kind is Problem.Kind.CONFLICT:
                 return CallResult.BUSY

@@ -11,6 +11,17 @@ from hyperpod_software.words.request import Ticket
 
 PERMISSIONS_SETTLE = 180
 """Seconds in which a denied call may be allowed yet: IAM spreads a new policy slowly."""
+_QUOTAS = {
+    "PutRule": (
+        "EventBridge allows no more rules in this account and region",
+        "raise the quota of rules per event bus, or remove rules",
+    ),
+    "PutParameter": (
+        "Parameter Store holds no more parameters in this account and region",
+        "raise the quota of standard parameters, or remove parameters",
+    ),
+}
+"""Operation → what the account has too many of, and what to do."""
 _ABOUT_THE_CLUSTER = ("DescribeCluster", "ListClusterNodes", "UpdateClusterSoftware")
 
 
@@ -38,9 +49,21 @@ def weigh(problem: Problem, standing: Standing) -> Finish | Wait:
         return failed(f"Cluster {name} does not exist in {where}. Nothing was patched.")
     patience = standing.now < ticket.issued + PERMISSIONS_SETTLE
     denied = problem.kind is Problem.Kind.DENIED and not patience
-    if (denied or problem.kind is Problem.Kind.REFUSED) and not standing.called:
-        return failed(f"{sentence(str(problem))} Nothing was patched.")
-    return unless_late(str(problem), standing)
+    final = denied or problem.kind in (Problem.Kind.REFUSED, Problem.Kind.QUOTA)
+    if final and not standing.called:
+        return failed(f"{sentence(told(problem))} Nothing was patched.")
+    return unless_late(told(problem), standing)
+
+
+def told(problem: Problem) -> str:
+    """The problem in the service's own words; of a quota, what is used up and what to do."""
+    if problem.kind is not Problem.Kind.QUOTA:
+        return str(problem)
+    used_up, remedy = _QUOTAS.get(
+        problem.operation, (str(problem), "raise that quota of the account")
+    )
+    code = "" if used_up == str(problem) else f" ({problem.code})"
+    return f"{used_up.rstrip('. ')}{code}: {remedy}"
 
 
 def unless_late(why: str, standing: Standing) -> Finish | Wait:

@@ -13,6 +13,8 @@ class Problem(Exception):
         CONFLICT = "conflict"
         DENIED = "denied"
         REFUSED = "refused"
+        QUOTA = "quota"
+        """The account has as many as it may have: trying again changes nothing."""
         PASSING = "passing"
         """Throttled, a server error or no answer: the same call may work later."""
 
