@@ -140,8 +140,13 @@ class Ending:
             if reply.remembered:
                 self.bury(reply.path)
             return
-        with suppress(Buried):  # another invocation has ended it, by signal and answer
-            self._store.keep_handover(reply.path)
+        try:
+            with suppress(Buried):  # another invocation has ended it, by signal and answer
+                self._store.keep_handover(reply.path)
+        except Problem as problem:
+            if problem.kind is not Problem.Kind.QUOTA:
+                raise
+            # It cannot be noted: the next look hands over once more.
 
     def undelivered(self, reply: Reply, event: Event, surroundings: Surroundings) -> None:
         """CloudFormation could not be reached: keep the answer and try again each minute,

@@ -30,6 +30,12 @@ documents = st.recursive(
 )
 
 
+def event_of(store: Store) -> object:
+    memory = store.recall(PATH)
+    assert memory is not None
+    return memory.event
+
+
 def acceptable(store: Store) -> bool:
     return all(
         "{{" not in value and len(value.encode()) <= 4096 for value, _ in store.values.values()
@@ -51,9 +57,7 @@ def test_rule_21_whatever_a_request_says_it_is_remembered(made: dict[str, Any]) 
     store.claim(PATH, Progress(0.0))
     store.keep_event(PATH, made)
     assert acceptable(store)
-    memory = store.recall(PATH)
-    assert memory is not None
-    assert memory.event == made
+    assert event_of(store) == made
 
 
 @given(braces, braces)
@@ -128,9 +132,7 @@ def test_rule_21_the_largest_request_goes_into_standard_parameters(seed: int) ->
     store.claim(PATH, Progress(0.0))
     store.keep_event(PATH, made)
     assert acceptable(store)
-    memory = store.recall(PATH)
-    assert memory is not None
-    assert memory.event == made
+    assert event_of(store) == made
     assert len(store.values) <= 13
 
 
