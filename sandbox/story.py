@@ -193,7 +193,7 @@ class Story:
         self._seen.waits = [
             event["ResourceType"].rpartition(":")[2]
             for event in events
-            if event["ResourceStatus"] == "UPDATE_COMPLETE"
+            if event["ResourceStatus"] in ("CREATE_COMPLETE", "UPDATE_COMPLETE")
             and event["ResourceType"]
             in ("Custom::HyperPodClusterSoftware", "AWS::CloudFormation::WaitCondition")
         ]

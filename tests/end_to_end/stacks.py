@@ -184,14 +184,14 @@ class Cloud:
             self.control.add(description)
             self.control.set(description["ClusterName"], **{"lost_events": 1.0, **faults})
 
-    def deploy(self, synthesized: Synthesized) -> Stack:
+    def deploy(self, synthesized: Synthesized, **operation: Any) -> Stack:
         """Create or update a stack, and wait for its end."""
-        stack = self.begin(synthesized)
+        stack = self.begin(synthesized, **operation)
         stack.wait()
         return stack
 
-    def begin(self, synthesized: Synthesized) -> Stack:
-        """Begin to create or update a stack."""
+    def begin(self, synthesized: Synthesized, **operation: Any) -> Stack:
+        """Begin to create or update a stack; `operation` is told to CloudFormation as well."""
         for key, content in synthesized.files.items():
             if key not in self._published:
                 self.client("s3").put_object(Bucket=BUCKET, Key=key, Body=content)
@@ -202,6 +202,7 @@ class Cloud:
             "TemplateBody": json.dumps(synthesized.template),
             "Capabilities": ["CAPABILITY_IAM"],
             **self.operation,
+            **operation,
         }
         if stack.exists():
             self.operator.update_stack(**arguments)
@@ -346,7 +347,7 @@ class Stack:
 
     def log(self) -> list[dict[str, Any]]:
         """The lines that the function logged, in their order; whatever is no JSON is left out."""
-        group = f"/aws/cloudformation/{self.name}/"
+        group = f"{self.name}-HyperPodSoftware"
         logs = self._cloud.client("logs")
         lines: list[dict[str, Any]] = []
         for found in logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"]:

@@ -281,7 +281,7 @@ def test_a_wait_condition_waits_for_the_end_and_fails_with_its_reason(cloud: Clo
     cloud.begin_long(by_app("Long", image=FAILING.id, **keys), "long")
     cloud.let_go("long")
     assert stack.wait() == "UPDATE_ROLLBACK_COMPLETE"
-    (failed,) = (e for e in stack.events() if e["ResourceStatus"] == "UPDATE_FAILED")
+    (failed,) = (e for e in stack.events() if e["ResourceStatus"] == "CREATE_FAILED")
     assert failed["ResourceType"] == WAIT
     assert f"The patch of cluster long to {FAILING.id} failed: " in failed["ResourceStatusReason"]
     assert SCRIPTS_FAILED in failed["ResourceStatusReason"]
@@ -413,7 +413,10 @@ def test_the_user_reads_why_an_image_failed(told: Told) -> None:
         f"login (Failed, 1 node, now on {NEW.id}) and workers (Failed, 16 nodes, now on {NEW.id}). "
     )
     assert "HyperPod's own reason: Software update of instance group " in told.failed.failure
-    assert f"to {FAILING.id} failed: {SCRIPTS_FAILED}. Log group: /aws/" in told.failed.failure
+    assert (
+        f"to {FAILING.id} failed: {SCRIPTS_FAILED}. Log group: Story-HyperPodSoftware"
+        in told.failed.failure
+    )
     assert told.failed.failure in told.failed.said.words
 
 

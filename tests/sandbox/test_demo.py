@@ -23,7 +23,7 @@ from sandbox.ledger import Entry, behind, table, there_and_back
 from sandbox.screen import Display, Screen, command_lines, wrapped
 from sandbox.story import cluster, declaration
 
-LOG_GROUP = "/aws/cloudformation/HyperPodPatching/HyperPodSoftwareProviderLogGroupF4138949"
+LOG_GROUP = "HyperPodPatching-HyperPodSoftwareProviderLogGroupF4138949-PEAj1XoIi1Q5"
 
 
 class Paper(io.StringIO):
