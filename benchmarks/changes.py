@@ -14,7 +14,7 @@ from benchmarks.cloud import Cloud, Declare, Synthesized, synthesize
 from benchmarks.contestants import Patch, every_change, ours
 from benchmarks.section import Section
 from hyperpod_patching import BatchSize, RollingUpdate
-from sandbox.clusters import slurm
+from sandbox.clusters import training
 from sandbox.images import CURRENT, NEW, NEWER
 
 _SPEED = 150.0
@@ -56,7 +56,7 @@ class Change:
     after: Declared
 
 
-_BOTH = ("workers", "login")
+_BOTH = ("workers", "inference")
 _ACTORS = (
     Actor("ours", "ours", ours, replaces_current=True),
     Actor("a call on every change, A", "call-a", every_change, replaces_current=True),
@@ -141,8 +141,8 @@ def _story(
     cloud: Cloud, actor: Actor, change: Change, before: Synthesized | None, after: Synthesized
 ) -> Result:
     cluster = after.name
-    description = slurm(cluster, workers=_WORKERS)
-    description["InstanceGroups"][1]["CurrentImageId"] = NEWER.id  # the login node's
+    description = training(cluster, inference=NEWER.id, workers=_WORKERS)
+    description["InstanceGroups"][1]["CurrentCount"] = 1
     cloud.control.add(description)
     cloud.control.set(cluster, speed=_SPEED, jitter=0.0, repatch_current=actor.replaces_current)
     stack = cloud.stack(after)
@@ -200,7 +200,7 @@ def _section(results: dict[tuple[Actor, Change], Result]) -> Section:
         rows,
         (
             (
-                f"Each change had a cluster of its own with a controller, a login node and {_WORKERS}"
+                f"Each change had an EKS cluster of its own with three other nodes and {_WORKERS}"
                 " workers. *Needed* is how many nodes have to be replaced for it; the other columns are"
                 " how many were, and by how many `UpdateClusterSoftware` calls. Every change was"
                 " deployed by CloudFormation on the sandbox."

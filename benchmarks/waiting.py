@@ -21,7 +21,7 @@ from benchmarks.contestants import (
 from benchmarks.noticing import true_end
 from benchmarks.section import Section, count, times
 from hyperpod_patching import BatchSize, RollingUpdate
-from sandbox.clusters import slurm
+from sandbox.clusters import training
 from sandbox.images import NEW
 
 MINUTE = 1.5
@@ -83,10 +83,7 @@ class Hour:
             self._stacks[one] = stack
 
     def _add_cluster(self, one: Contestant) -> None:
-        description = slurm(one.key, workers=_BATCHES)
-        for group in description["InstanceGroups"]:
-            group.pop("SoftwareUpdateStatus")
-        self._cloud.control.add(description)
+        self._cloud.control.add(training(one.key, workers=_BATCHES))
         # A state machine keeps the machine's time: its patch is a part of an hour.
         self._cloud.control.set(one.key, jitter=0.0, speed=60.0 / self._minute, **one.faults)
 

@@ -82,8 +82,8 @@ def _nodes_replaced(seen: Seen) -> Claim:
     done = sum(sum(entry.replaced.values()) for entry in seen.entries)
     needed = sum(sum(entry.needed.values()) for entry in seen.entries)
     return Claim(
-        f"{done} node replacements, {needed} needed; group by group the same. The controller, which "
-        "was not declared, was never touched.",
+        f"{done} node replacements, {needed} needed; group by group the same. The system group, "
+        "which was not declared, was never touched.",
         all(entry.exact for entry in seen.entries),
         "; ".join(
             f"{entry.step}: nodes replaced: {named(entry.replaced)}, needed: {named(entry.needed)}"

@@ -181,12 +181,13 @@ def banner(sandbox: Sandbox) -> str:
     lines += ["  unset " + " ".join(_UNSET)]
     lines += [f"  export {name}={value}" for name, value in sandbox.settings.items()]
     lines += [f'  export PATH="{_tools()}:$PATH"', ""]
-    first = status["Clusters"][0]["ClusterName"]
-    group = status["Clusters"][0]["InstanceGroups"][-1]["InstanceGroupName"]
+    first = status["Clusters"][0]
+    group = first["InstanceGroups"][-1]["InstanceGroupName"]
+    batch = " -c batch=25%" if "Eks" in first.get("Orchestrator", {}) else ""
     lines += [
         "and then, for example:",
         "",
-        f"  cdk deploy -c cluster={first} -c image={NEW.id} -c groups={group} -c batch=25%",
+        f"  cdk deploy -c cluster={first['ClusterName']} -c image={NEW.id} -c groups={group}{batch}",
         "  python -m sandbox status",
         "",
         "Ctrl-C ends it.",

@@ -99,6 +99,19 @@ def eks(name: str = "eks-ml", *, release: str = "1.2.0", continuous: bool = True
     return answer
 
 
+def training(
+    name: str = "ml", *, image: str = CURRENT.id, inference: str = CURRENT.id, workers: int = 16
+) -> Description:
+    """EKS on custom AMIs: a system group, an inference group that may run its own, and workers."""
+    answer = eks(name)
+    answer["InstanceGroups"] = [
+        group("system", 2, image=image, InstanceType="ml.m5.xlarge"),
+        group("inference", 4, image=inference),
+        group("workers", workers, image=image),
+    ]
+    return answer
+
+
 def older(name: str = "older") -> Description:
     """Slurm in the older mode, which shows neither images nor how an update goes."""
     answer = slurm(name, image=None, workers=4)
@@ -120,4 +133,4 @@ def _id(name: str) -> str:
 
 
 def defaults() -> list[Description]:
-    return [slurm(), eks()]
+    return [training("ml"), slurm("slurm-ml")]

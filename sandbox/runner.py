@@ -35,8 +35,8 @@ class SandboxError(Exception):
 class Sandbox:
     """A local AWS for as long as the `with` lasts.
 
-    - `clusters`: what is there at first, as DescribeCluster would show it (default: a Slurm cluster
-      `ml` and an EKS cluster `eks-ml`).
+    - `clusters`: what is there at first, as DescribeCluster would show it (default: an EKS cluster
+      `ml` and a Slurm cluster `slurm-ml`).
     - `images`: AMIs besides those everybody has, which are in `sandbox.images`.
     - `faults`: how awkward it is (see `sandbox.hyperpod.faults.Faults`); `faults["clusters"]` has
       settings of single clusters by name.

@@ -9,7 +9,7 @@ from typing import Any
 
 from sandbox.cdk_cli import Cli, Context, Said, words
 from sandbox.claims import Claim, Seen, claims, way_of
-from sandbox.clusters import Description, slurm
+from sandbox.clusters import Description, training
 from sandbox.hyperpod import Faults
 from sandbox.images import CURRENT, FAILING, NEW, NEWER
 from sandbox.ledger import Counts, Ledger, behind, counted, named, table, there_and_back
@@ -25,7 +25,7 @@ _FAST = 1500.0
 
 _CLUSTER = "ml"
 _STACK = "HyperPodPatching"
-_GROUPS = ("login", "workers")
+_GROUPS = ("inference", "workers")
 _BATCH = 25
 _OLDER = "ami-00000000000000000"
 _PATIENCE = 120.0
@@ -48,12 +48,8 @@ class StoryError(Exception):
 
 
 def cluster() -> Description:
-    """Slurm: a controller, a login group and sixteen workers; login is an AMI behind."""
-    description = slurm(_CLUSTER)
-    for group in description["InstanceGroups"]:
-        if group["InstanceGroupName"] == "login":
-            group["CurrentImageId"] = _OLDER
-    return description
+    """EKS, which batches are for; the inference group is an AMI behind."""
+    return training(_CLUSTER, inference=_OLDER)
 
 
 def declaration(image: str, *, batch: str = f"{_BATCH}%", **more: str) -> Context:

@@ -76,6 +76,9 @@ class Faults:
     """Nodes already on the wanted software are replaced as well."""
     percent_rounds_up: bool = False
     """Batches by percentage are rounded up instead of down (never below one node)."""
+    slurm_batches: str = "Refused"
+    """What a DeploymentConfig comes to on Slurm, where AWS documents none: `Refused`, `EveryNode`
+    (all nodes at once, no alarm is looked at) or `Honoured`."""
     new_instance_ids: bool = False
     """A replaced node gets another instance id and launch time."""
 
@@ -137,6 +140,7 @@ _CHANCES = frozenset(
 _WORDS = {
     "failure_ends": ("Failed", "RollbackComplete"),
     "noop_shows": ("Succeeded", "Unchanged"),
+    "slurm_batches": ("Refused", "EveryNode", "Honoured"),
 }
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from sandbox.hyperpod.errors import validation
 from sandbox.hyperpod.faults import Faults
 from sandbox.hyperpod.model import Cluster, Group, Node
-from sandbox.hyperpod.patch import Part, Patch, read_config
+from sandbox.hyperpod.patch import Part, Patch, Rollout, read_config
 from sandbox.hyperpod.words import MANAGED, Software
 
 
@@ -58,7 +58,7 @@ def plan(
     missing = [name for name in wanted if name not in cluster.groups]
     if missing:
         raise validation(f"{cluster.name} has no instance groups {', '.join(missing)}.")
-    rollout = read_config(parameters.get("DeploymentConfig"))
+    rollout = _rollout(cluster, parameters.get("DeploymentConfig"), faults)
     if image not in (None, MANAGED):
         groups = [cluster.groups[name] for name in wanted]
         _check_image(str(image), groups, images(str(image)), authorize, _region(cluster))
@@ -70,6 +70,18 @@ def plan(
     parts = [_part(cluster.groups[n], new, faults, settled) for n, new in targets.items()]
     gone = None if faults.vanish_after is None else now + faults.vanish_after / faults.speed
     return Patch(cluster, parts, rollout, gone)
+
+
+def _rollout(cluster: Cluster, config: Mapping[str, Any] | None, faults: Faults) -> Rollout:
+    rollout = read_config(config)
+    if config is None or not cluster.slurm or faults.slurm_batches == "Honoured":
+        return rollout
+    if faults.slurm_batches == "EveryNode":
+        return Rollout()
+    raise validation(
+        "DeploymentConfig is supported only for clusters orchestrated by Amazon EKS, and "
+        f"{cluster.name} is orchestrated by Slurm."
+    )
 
 
 def _region(cluster: Cluster) -> str:

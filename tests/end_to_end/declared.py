@@ -9,7 +9,7 @@ from aws_cdk import CfnWaitCondition, CfnWaitConditionHandle
 from aws_cdk import Stack as CdkStack
 from aws_cdk import aws_kms as kms
 
-from hyperpod_patching import BatchSize, ClusterSoftware, RollingUpdate, SoftwareImage
+from hyperpod_patching import ClusterSoftware, SoftwareImage
 from sandbox.clusters import eks, slurm
 from sandbox.images import ENCRYPTED, KEY
 from tests.end_to_end.stacks import Synthesized, by_hand
@@ -44,7 +44,6 @@ def workers_of(stack: CdkStack, cluster: str, image: str, **more: Any) -> Cluste
         cluster=cluster,
         image=software,
         instance_groups=["workers"],
-        rolling_update=RollingUpdate(max_batch_size=BatchSize.percent(50)),
         **more,
     )
 

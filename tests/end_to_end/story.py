@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.clusters import slurm
+from sandbox.clusters import slurm, training
 from sandbox.images import FAILING, NEW, NEWER
 from tests.end_to_end.stacks import (
     Cloud,
@@ -58,7 +58,7 @@ class Told:
 def tell_story(cloud: Cloud) -> Told:
     cluster = "story"
     stack = Stack(cloud, by_app("Story", cluster=cluster))
-    cloud.add(slurm(cluster), lost_events=0.0)
+    cloud.add(training(cluster), lost_events=0.0)
 
     def step(command: str, *options: str, **context: str) -> Step:
         keys = {"cluster": cluster, "stack": stack.name, **context}
@@ -71,10 +71,10 @@ def tell_story(cloud: Cloud) -> Told:
         stack=stack,
         created=deploy(image=NEW.id, groups="workers", batch="50%"),
         repeated=deploy(image=NEW.id, groups="workers", batch="50%"),
-        widened=deploy(image=NEW.id, groups="workers,login", batch="50%"),
-        rebatched=deploy(image=NEW.id, groups="workers,login", batch="25%"),
-        compared=step("diff", image=NEWER.id, groups="workers,login", batch="25%"),
-        failed=deploy(image=FAILING.id, groups="workers,login", batch="25%"),
+        widened=deploy(image=NEW.id, groups="workers,inference", batch="50%"),
+        rebatched=deploy(image=NEW.id, groups="workers,inference", batch="25%"),
+        compared=step("diff", image=NEWER.id, groups="workers,inference", batch="25%"),
+        failed=deploy(image=FAILING.id, groups="workers,inference", batch="25%"),
         destroyed=step("destroy", "--force", image=FAILING.id),
     )
 
@@ -108,7 +108,7 @@ class Outwaited:
 def outwait(cloud: Cloud) -> Outwaited:
     cluster = "outwaited"
     cloud.add(slurm(cluster))
-    keys = {"cluster": cluster, "groups": "workers", "batch": "50%", "timeout": "720"}
+    keys = {"cluster": cluster, "groups": "workers", "timeout": "720"}
     stack = cloud.deploy(by_app("Outwaited", image=NEW.id, **keys))
     keys |= {"image": NEWER.id}
 
@@ -156,7 +156,7 @@ def deploy_without_group(cloud: Cloud) -> Said:
 def begin_slow_patch(cloud: Cloud) -> Stack:
     """A patch that takes far longer than the handler's shortest timeout of a minute."""
     cloud.add(slurm("slow"), node_seconds=1e6)
-    declared = by_app("Slow", cluster="slow", image=NEW.id, groups="workers", batch="4")
+    declared = by_app("Slow", cluster="slow", image=NEW.id, groups="workers")
     return cloud.begin(seconds_of_timeout(declared, 60))
 
 

@@ -8,7 +8,7 @@ from aws_cdk import CfnWaitConditionHandle, Duration
 from aws_cdk import Stack as CdkStack
 
 from hyperpod_patching import OnRollback
-from sandbox.clusters import older, slurm
+from sandbox.clusters import older, slurm, training
 from sandbox.images import CURRENT, FAILING, NEW, NEWER, PARAMETERS, PUBLIC
 from tests.end_to_end.declared import new_eks, workers, workers_of
 from tests.end_to_end.stacks import (
@@ -175,7 +175,7 @@ def test_a_first_deploy_that_fails_is_rolled_back_and_can_be_deleted(cloud: Clou
 
 
 def test_an_alarm_rolls_the_patch_back_and_fails_the_deploy(cloud: Cloud) -> None:
-    cloud.add(slurm("alarmed"), alarm_after_batch=1)
+    cloud.add(training("alarmed"), alarm_after_batch=1)
     keys = {"cluster": "alarmed", "groups": "workers", "batch": "4"}
     declared = by_app("Alarmed", image=NEW.id, alarms="errors", wait_interval="60", **keys)
     stack = cloud.deploy(declared)
@@ -348,7 +348,7 @@ def test_the_first_deploy_patches_the_declared_group(told: Told) -> None:
         },
     }
     assert told.created.replaced == {"workers": 16}
-    assert told.created.images == {"controller": CURRENT.id, "login": CURRENT.id, "workers": NEW.id}
+    assert told.created.images == {"system": CURRENT.id, "inference": CURRENT.id, "workers": NEW.id}
 
 
 def test_the_outputs_say_what_was_done(told: Told) -> None:
@@ -370,9 +370,9 @@ def test_deploying_the_same_again_makes_no_call(told: Told) -> None:
 def test_adding_a_group_patches_only_that_group(told: Told) -> None:
     assert told.widened.said.code == 0, told.widened.said.text
     (call,) = told.widened.calls
-    assert call["Parameters"]["InstanceGroups"] == [{"InstanceGroupName": "login"}]
-    assert told.widened.replaced == {"login": 1}
-    assert told.widened.outputs["PatchedInstanceGroups"] == "login"
+    assert call["Parameters"]["InstanceGroups"] == [{"InstanceGroupName": "inference"}]
+    assert told.widened.replaced == {"inference": 4}
+    assert told.widened.outputs["PatchedInstanceGroups"] == "inference"
 
 
 def test_another_batch_size_patches_nothing(told: Told) -> None:
@@ -402,7 +402,7 @@ def test_an_image_that_fails_is_rolled_back_by_the_service_and_by_cloudformation
 ) -> None:
     assert told.failed.said.code == 1
     assert [call["Parameters"]["ImageId"] for call in told.failed.calls] == [FAILING.id]
-    assert told.failed.images == {"controller": CURRENT.id, "login": NEW.id, "workers": NEW.id}
+    assert told.failed.images == {"system": CURRENT.id, "inference": NEW.id, "workers": NEW.id}
     assert told.failed.status == "UPDATE_ROLLBACK_COMPLETE"
 
 
@@ -410,7 +410,8 @@ def test_the_user_reads_why_an_image_failed(told: Told) -> None:
     assert told.failed.failure is not None
     assert told.failed.failure.startswith(
         f"The patch of cluster story to {FAILING.id} failed: "
-        f"login (Failed, 1 node, now on {NEW.id}) and workers (Failed, 16 nodes, now on {NEW.id}). "
+        f"inference (Failed, 4 nodes, now on {NEW.id}) and "
+        f"workers (Failed, 16 nodes, now on {NEW.id}). "
     )
     assert "HyperPod's own reason: Software update of instance group " in told.failed.failure
     assert (
@@ -424,7 +425,7 @@ def test_destroying_touches_no_node_and_leaves_nothing(told: Told) -> None:
     assert told.destroyed.said.code == 0, told.destroyed.said.text
     assert told.destroyed.calls == []
     assert told.destroyed.replaced == {}
-    assert told.destroyed.images == {"controller": CURRENT.id, "login": NEW.id, "workers": NEW.id}
+    assert told.destroyed.images == {"system": CURRENT.id, "inference": NEW.id, "workers": NEW.id}
     assert told.destroyed.status is None
     assert told.stack.left() == []
 

@@ -16,7 +16,7 @@ import boto3
 import pytest
 from aws_cdk import Duration
 
-from sandbox.clusters import slurm
+from sandbox.clusters import slurm, training
 from sandbox.images import ACCOUNT, CURRENT, ENCRYPTED, FAILING, KEY, NEW, NEWER, REGION
 from sandbox.runner import Sandbox
 from tests.end_to_end.cloudformation import CloudFormation, Request
@@ -115,7 +115,7 @@ def through(begun: Future[Through]) -> Through:
 
 
 def go_through(guarded: Guarded) -> Through:
-    guarded.add(slurm("line"))
+    guarded.add(training("line"))
     stack = Stack(guarded, by_app("Line", cluster="line"))
     keys = ["-c", "cluster=line", "-c", "groups=workers", "-c", "batch=50%", "-c", "stack=Line"]
     deploy = ["deploy", "--require-approval", "never", *keys]

@@ -13,7 +13,13 @@ from sandbox.hyperpod.validate import ModelChecks
 START = 1_790_000_000.0
 OLD = "ami-00000000000000001"
 NEW = "ami-0123456789abcdef0"
-CALM = {"jitter": 0.0, "node_seconds": 100.0, "settle_seconds": 10.0, "pending_seconds": 10.0}
+CALM = {
+    "jitter": 0.0,
+    "node_seconds": 100.0,
+    "settle_seconds": 10.0,
+    "pending_seconds": 10.0,
+    "slurm_batches": "Honoured",
+}
 CHECKS = ModelChecks()
 
 

@@ -139,8 +139,8 @@ def test_elsewhere_there_is_one_line_for_each_change() -> None:
     display.end()
     lines = [" ".join(line.split()) for line in paper.getvalue().splitlines()]
     assert lines == [
-        f"workers ███░░░░░░░░░ 4/16 InProgress → {NEW.id}",
-        f"workers ████████████ 16/16 Succeeded {CURRENT.id}",
+        f"workers ███░░░░░░░░░░ 4/16 InProgress → {NEW.id}",
+        f"workers █████████████ 16/16 Succeeded {CURRENT.id}",
         "stack Stack: CREATE_COMPLETE",
     ]
 
@@ -206,10 +206,10 @@ def test_the_stage_is_the_clis_until_cloudformation_is_at_work() -> None:
 
 
 def test_what_is_needed_is_counted_from_the_cluster_itself() -> None:
-    groups = ("login", "workers")
-    assert behind(described(), groups, CURRENT.id) == {"login": 1}
-    assert behind(described(), groups, NEW.id) == {"login": 1, "workers": 16}
-    assert there_and_back(described(), groups, 25) == {"login": 2, "workers": 8}
+    groups = ("inference", "workers")
+    assert behind(described(), groups, CURRENT.id) == {"inference": 4}
+    assert behind(described(), groups, NEW.id) == {"inference": 4, "workers": 16}
+    assert there_and_back(described(), groups, 25) == {"inference": 2, "workers": 8}
 
 
 def test_the_table_holds_what_was_done_against_what_was_needed() -> None:
@@ -231,16 +231,16 @@ def seen() -> Seen:
     """All as it has to be."""
     description = described()
     for group in description["InstanceGroups"]:
-        if group["InstanceGroupName"] != "controller":
+        if group["InstanceGroupName"] != "system":
             group["CurrentImageId"] = group["DesiredImageId"] = NEWER.id
     return Seen(
         "ml",
-        ("login", "workers"),
+        ("inference", "workers"),
         entries=[Entry("rolling deploy", 1, 1, {"workers": 16}, {"workers": 16})],
         physical_ids={"ml"},
         stack="deleted",
         difference=said(COMPARED).difference,
-        reason=f"{FAILING.id} failed: login and workers. Lifecycle scripts. Log group: {LOG_GROUP}",
+        reason=f"{FAILING.id} failed: inference and workers. Lifecycle scripts. Log group: {LOG_GROUP}",
         rollback=["InProgress", "RollbackInProgress", "Failed"],
         events=["UPDATE_ROLLBACK_COMPLETE"],
         repeated="HyperPodPatching (no changes)",

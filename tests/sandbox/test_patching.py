@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from sandbox.clusters import eks, older, slurm
@@ -78,6 +80,29 @@ def test_percentages_can_be_rounded_up() -> None:
     service = Service(percent_rounds_up=True)
     service.patch("workers", RollingUpdatePolicy=batches(percent=30))
     assert service.trace("TargetStateCount") == [16, 0, 5, 10, 15, 16]
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"RollingUpdatePolicy": batches(4)},
+        {"WaitIntervalInSeconds": 60},
+        {"AutoRollbackConfiguration": [{"AlarmName": "errors"}]},
+    ],
+)
+def test_batches_on_slurm_are_refused_unless_it_is_told(config: dict[str, Any]) -> None:
+    service = Service(slurm_batches="Refused")
+    with refused("ValidationException"):
+        service.patch("workers", **config)
+    service.patch("workers")
+    service.add(eks())
+    service.patch("workers", cluster="eks-ml", **config)
+
+
+def test_slurm_can_be_told_to_patch_every_node_at_once() -> None:
+    service = Service(slurm_batches="EveryNode")
+    service.patch("workers", RollingUpdatePolicy=batches(4))
+    assert service.trace("TargetStateCount") == [16, 0, 16]
 
 
 def test_it_waits_between_batches_but_not_after_the_last() -> None:

@@ -115,11 +115,11 @@ def test_an_alarm_of_cloudwatch_rolls_a_patch_back(sandbox: Sandbox) -> None:
         )
         cloudwatch.set_alarm_state(AlarmName="too-hot", StateValue="ALARM", StateReason="hot")
     sandbox.control.patch(
-        ClusterName="eks-ml",
+        ClusterName="ml",
         DeploymentConfig={"AutoRollbackConfiguration": [{"AlarmName": "too-hot"}]},
     )
     sandbox.control.wait_idle()
-    groups = sandbox.control.describe("eks-ml")["InstanceGroups"]
+    groups = sandbox.control.describe("ml")["InstanceGroups"]
     assert {group["SoftwareUpdateStatus"] for group in groups} == {"RollbackComplete"}
 
 
@@ -154,11 +154,11 @@ def test_images_are_added_and_may_fail(sandbox: Sandbox) -> None:
     good, bad = Image("ami-0aaaaaaa", "works"), Image("ami-0bbbbbbb", "fails", fails=True)
     sandbox.control.add_images([good, bad])
     for image, last in ((bad, "Failed"), (FAILING, "Failed"), (good, "Succeeded")):
-        group = [{"InstanceGroupName": "login"}]
+        group = [{"InstanceGroupName": "inference"}]
         sandbox.control.patch(ClusterName="ml", ImageId=image.id, InstanceGroups=group)
         sandbox.control.wait_idle()
-        login = sandbox.control.describe("ml")["InstanceGroups"][1]
-        assert login["SoftwareUpdateStatus"] == last
+        inference = sandbox.control.describe("ml")["InstanceGroups"][1]
+        assert inference["SoftwareUpdateStatus"] == last
 
 
 def test_the_public_parameter_names_the_public_image(sandbox: Sandbox) -> None:

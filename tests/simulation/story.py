@@ -131,6 +131,7 @@ class _Teller:
             "new_instance_ids": draw.random() < 0.3,
             "failure_ends": draw.choice(("Failed", "RollbackComplete")),
             "instance_events": draw.random() < 0.1,
+            "slurm_batches": "EveryNode",
         }
         failing = [images.FAILING]
         if (size := strikes("image fails")) is not None:
