@@ -97,16 +97,19 @@ class SoftwareImage(ABC):
         )
 
     @staticmethod
-    def release(version: str) -> SoftwareImage:
+    def release(version: str, *, revision: str | None = None) -> SoftwareImage:
         """A release of the HyperPod-managed AMI (``ImageReleaseVersion`` on each group).
 
         Naming an older release rolls back to it. AWS documents release versions for
         EKS-orchestrated clusters created since 2026-01-01.
 
         :param version: ``MAJOR.MINOR.PATCH``, at most 64 characters (or a token).
+        :param revision: free text as for :meth:`latest`. Change it to patch the nodes of a group
+            that are not on the release yet; the others are not touched. Default: no revision.
         :raises PropertyError: for anything else.
         """
-        return _Known(SoftwareImageConfig(release_version=check_version(version)))
+        checked = None if revision is None else check_revision(revision)
+        return _Known(SoftwareImageConfig(release_version=check_version(version), revision=checked))
 
     @staticmethod
     def from_ssm_parameter(

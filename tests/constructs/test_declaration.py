@@ -128,6 +128,16 @@ def test_an_image_is_said_as_the_api_says_it(stack, declared, image, said):
     }
 
 
+def test_a_release_can_have_a_revision_that_asks_for_what_is_left(stack, declared):
+    image = SoftwareImage.release("1.3.0", revision="2026-11")
+    ClusterSoftware(stack, "Software", cluster="ml", image=image)
+    assert declared() == {
+        "ClusterName": "ml",
+        "ImageReleaseVersion": "1.3.0",
+        "Revision": "2026-11",
+    }
+
+
 def test_a_release_is_said_for_each_group(stack, declared):
     ClusterSoftware(
         stack,
