@@ -9,12 +9,13 @@ do is claimed in memory first (see ``edges.memory``).
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 
 from hyperpod_software.caller import Caller
 from hyperpod_software.case import Case, Event, Surroundings
+from hyperpod_software.edges.budget import budget
 from hyperpod_software.edges.images import Images
 from hyperpod_software.edges.memory import Buried, Memory, ParameterStore, claimer
 from hyperpod_software.edges.polling import Poll, Polling
@@ -23,17 +24,17 @@ from hyperpod_software.edges.sagemaker import SageMaker
 from hyperpod_software.edges.stack import Stack
 from hyperpod_software.edges.tickets import read_ticket, slim
 from hyperpod_software.ending import Ending
-from hyperpod_software.journal import say, say_finished, say_waiting
+from hyperpod_software.journal import say, say_finished, say_other_patching, say_waiting
 from hyperpod_software.patience import patiently
 from hyperpod_software.rules.images import image_refusal
 from hyperpod_software.rules.look import Look
-from hyperpod_software.rules.nodes import tally
+from hyperpod_software.rules.nodes import hear, tally
 from hyperpod_software.rules.problems import Standing, told, unless_late, weigh
 from hyperpod_software.rules.sentences import sentence
-from hyperpod_software.rules.starting import plan
+from hyperpod_software.rules.starting import plan, software_for
 from hyperpod_software.rules.undoing import left, plan_rollback, softened
 from hyperpod_software.rules.watching import judge
-from hyperpod_software.words.cluster import Cluster
+from hyperpod_software.words.cluster import Cluster, Node, Reading
 from hyperpod_software.words.decision import CountNodes, Finish, Outcome, Patch, Wait, failed
 from hyperpod_software.words.memory import Call
 from hyperpod_software.words.problem import Problem
@@ -41,6 +42,12 @@ from hyperpod_software.words.reply import Reply
 from hyperpod_software.words.request import Request, RequestType
 
 log = logging.getLogger(__name__)
+
+ASKING = 60
+"""Seconds that reading nodes may take before anything is patched, all readings together."""
+PAUSE = 5.0
+"""Seconds between two of those readings."""
+TOO_SLOW = "TooSlow"
 
 
 class Conductor:
@@ -181,8 +188,12 @@ class Conductor:
     def _step(self, case: Case, request: Request, cluster: Cluster, now: float) -> Finish | Wait:
         if case.call is not None:
             return self._watch(case, case.call, request, cluster, now)
-        decide = plan_rollback if request.rollback else plan
-        decision = decide(request, cluster, now)
+        if case.first_hand and case.memory is None:
+            say_other_patching(case, request, cluster)
+        if request.rollback:
+            decision = plan_rollback(request, cluster, now)
+        else:
+            decision = self._plan(request, cluster, now)
         if isinstance(decision, Patch) or (isinstance(decision, Wait) and case.first_hand):
             # Also before the cluster is waited for: a mistake is told at once.
             refusal = self._refusal(request)
@@ -192,6 +203,28 @@ class Conductor:
             return decision
         self._open(case, decision.cluster)  # it may take its time, so before the caller looks
         return self._caller.call(case, request, decision)
+
+    def _plan(self, request: Request, cluster: Cluster, now: float) -> Finish | Wait | Patch:
+        """What to do, after as many readings of the nodes as it takes to tell."""
+        until = self._clock() + ASKING
+        readings: list[Reading] = []
+        while isinstance(decision := plan(request, cluster, now, readings), CountNodes):
+            if readings and not budget().pause(PAUSE):
+                readings.append(Reading(cluster, {}))  # no time to ask again: it proves nothing
+                continue
+            if readings:
+                cluster = self._sagemaker.describe(request.declared.cluster)
+            software = {name: software_for(request, cluster, name) for name in decision.groups}
+            wanted = {name: found for name, found in software.items() if found is not None}
+            nodes = self._sagemaker.nodes(request.declared.cluster)
+            try:
+                said = hear(self._until(nodes, until), wanted)
+            except Problem as problem:
+                if problem.code != TOO_SLOW:
+                    raise
+                said = {}  # they tell nothing in time: they prove nothing
+            readings.append(Reading(cluster, said))
+        return decision
 
     def _refusal(self, request: Request) -> str | None:
         """Why the declared custom AMI cannot be used, as EC2 knows it."""
@@ -210,7 +243,7 @@ class Conductor:
             software = {
                 name: found
                 for name in decision.groups
-                if (found := request.declared.software_of(name)) is not None
+                if (found := software_for(request, cluster, name)) is not None
             }
             nodes = self._sagemaker.nodes(request.declared.cluster)
             tallies = tally(nodes, software, call.at)
@@ -219,6 +252,12 @@ class Conductor:
             decision = judge(replace(look, cluster=latest), tallies)
         assert not isinstance(decision, CountNodes)
         return decision
+
+    def _until(self, nodes: Iterable[Node], until: float) -> Iterator[Node]:
+        for node in nodes:
+            if self._clock() > until:
+                raise Problem("ListClusterNodes", Problem.Kind.PASSING, TOO_SLOW, "")
+            yield node
 
     # -- remembering --------------------------------------------------------------------
 

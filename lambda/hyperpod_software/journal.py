@@ -7,8 +7,9 @@ from typing import Any
 
 from hyperpod_software.case import Case
 from hyperpod_software.edges.logs import measured
+from hyperpod_software.words.cluster import Cluster
 from hyperpod_software.words.decision import Finish, Wait
-from hyperpod_software.words.request import Ticket
+from hyperpod_software.words.request import Request, Ticket
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +32,18 @@ def say_waiting(case: Case, wait: Wait, now: float) -> None:
         batch=case.batch,
         **(measured(case.cluster, now, **counts) if progress else {}),
     )
+
+
+def say_other_patching(case: Case, request: Request, cluster: Cluster) -> None:
+    """One line where something else patches a declared group too, and may move it on at any time."""
+    groups = {
+        group.name: group.patched_by
+        for group in cluster.groups
+        if group.patched_by and request.declared.software_of(group.name) is not None
+    }
+    if groups:
+        why = "HyperPod patches these groups by itself, too: it may move them past the declared release."
+        say(case.ticket, "patched by others", cluster=cluster.arn, groups=groups, reason=why)
 
 
 def say_finished(case: Case, end: Finish, now: float) -> None:

@@ -13,9 +13,9 @@ NUMBERS = [int(number) for number in re.findall(r"^\| (\d+) \|", TABLE, re.MULTI
 TESTS = "\n".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
 
 
-def test_the_table_has_each_rule_once_and_in_order() -> None:
-    assert NUMBERS
-    assert sorted(set(NUMBERS)) == NUMBERS
+def test_the_table_numbers_its_rules_without_a_gap() -> None:
+    assert list(range(1, len(NUMBERS) + 1)) == NUMBERS
+    assert len(NUMBERS) >= 19
 
 
 @pytest.mark.parametrize("number", NUMBERS)

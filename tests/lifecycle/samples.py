@@ -66,7 +66,7 @@ def group(name: str = "workers", **changes: Any) -> Group:
 
 
 def cluster(*members: Group, **changes: Any) -> Cluster:
-    fields: dict[str, Any] = {"status": "InService"}
+    fields: dict[str, Any] = {"status": "InService", "eks": not changes.get("slurm")}
     return Cluster(ARN, "ml", groups=members or (group(),), **(fields | changes))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -10,9 +11,11 @@ from hyperpod_software.edges.properties import BadProperty, parse_declaration
 from hyperpod_software.edges.sagemaker import update_request
 from hyperpod_software.rules.images import image_refusal
 from hyperpod_software.rules.starting import may_call, plan
-from hyperpod_software.words.decision import Finish, Outcome, Patch, Wait
+from hyperpod_software.words.cluster import Cluster, Group, Reading, Said
+from hyperpod_software.words.decision import CountNodes, Finish, Outcome, Patch, Wait
 from hyperpod_software.words.image import Image, Volume
 from hyperpod_software.words.request import Request
+from hyperpod_software.words.software import Declaration
 from tests.lifecycle.samples import (
     ARN,
     NEW,
@@ -32,6 +35,26 @@ HANDLE = "https://bucket.invalid/handle?X-Amz-Signature=secret"
 def patched(decision: object) -> tuple[str, ...]:
     assert isinstance(decision, Patch), decision
     return decision.groups
+
+
+def line_of(version: str, **more: object) -> dict[str, object]:
+    """The properties of a release line of which ``version`` is the oldest that will do."""
+    listed = groups("workers", version=version)
+    return {"ImageId": None, "InstanceGroups": listed, "ReleaseLine": "1.3", **more}
+
+
+def release(version: str, **more: object) -> Declaration:
+    return declared(ImageId=None, InstanceGroups=groups("workers", version=version), **more)
+
+
+def on(version: str | None, **changes: object) -> Group:
+    return group(image_id="default", version=version, **changes)
+
+
+def told(seen: Cluster, *, times: int = 1, **said: object) -> list[Reading]:
+    """Readings of a cluster whose four workers say so."""
+    fields: dict[str, Any] = {"total": 4, **said}
+    return [Reading(seen, {"workers": Said(**fields)})] * times
 
 
 def ended(decision: object, outcome: Outcome | None) -> str:
@@ -68,7 +91,15 @@ def ended(decision: object, outcome: Outcome | None) -> str:
         ({"OnCreate": "maybe"}, "OnCreate is 'maybe'; allowed is patch or adopt"),
         ({"OnRollback": "x"}, "allowed is restore or leave"),
         ({"OnSkippedNodes": "x"}, "allowed is fail or warn"),
-        ({"Colour": "red"}, "ResourceProperties has a property 'Colour'; allowed are ClusterName"),
+        (
+            {"Colour": "red"},
+            "ResourceProperties has a property 'Colour'; allowed are AllowDowngrade",
+        ),
+        ({"ReleaseLine": "1.3"}, "ReleaseLine was given without an ImageReleaseVersion"),
+        (line_of("1.3.0", ReleaseLine="1"), "ReleaseLine is '1'; allowed is MAJOR.MINOR"),
+        (line_of("1.4.0"), "'1.4.0'; allowed is a release of the declared line 1.3"),
+        ({"AllowDowngrade": "yes"}, "AllowDowngrade is 'yes'; allowed is true or false"),
+        ({"AllowRollingUpdateOnSlurm": "x"}, "AllowRollingUpdateOnSlurm is 'x'; allowed is true"),
         (
             {"DeploymentConfig": {"RollingUpdatePolicy": {}}},
             "DeploymentConfig.RollingUpdatePolicy.MaximumBatchSize is missing",
@@ -179,6 +210,96 @@ def test_rule_03_a_later_deploy_tells_of_such_nodes_and_does_not_fail() -> None:
     ended(plan(missing, cluster(), NOW), None)
 
 
+def test_rule_03_a_release_that_is_partly_there_is_called_for_again() -> None:
+    """AWS documents that only nodes not on that release are touched."""
+    partly = cluster(on("1.3.0", target_state_count=3))
+    first = request(release("1.3.0"))
+    again = request(release("1.3.0", Revision="2"), release("1.3.0", Revision="1"))
+    newly = request(release("1.3.0"), release("1.2.0"))
+    for asked in (first, again, newly):
+        assert patched(plan(asked, partly, NOW)) == ("workers",)
+    whole = cluster(on("1.3.0", target_state_count=4))
+    for asked in (first, again, newly):
+        ended(plan(asked, whole, NOW), Outcome.NOTHING_TO_PATCH)
+
+
+def test_rule_03_where_no_count_is_shown_nodes_say_which_release_they_run() -> None:
+    seen = cluster(on("1.3.0"))
+    asked = request(release("1.3.0"))
+    assert plan(asked, seen, NOW) == CountNodes(("workers",))
+    assert patched(plan(asked, seen, NOW, told(seen, off=1))) == ("workers",)
+    ended(plan(asked, seen, NOW, told(seen)), Outcome.NOTHING_TO_PATCH)
+    ended(plan(asked, seen, NOW, [Reading(seen, {})]), Outcome.NOTHING_TO_PATCH)
+
+
+def test_rule_03_releases_are_compared_as_numbers() -> None:
+    asked = request(declared(**line_of("1.3.9")))
+    older, newer = (cluster(on(it, target_state_count=4)) for it in ("1.3.1", "1.3.10"))
+    assert patched(plan(asked, older, NOW)) == ("workers",)
+    ended(plan(asked, newer, NOW), Outcome.NOTHING_TO_PATCH)
+
+
+def test_rule_03_anything_newer_of_a_release_line_proves_itself() -> None:
+    asked = declared(**line_of("1.3.2"))
+    for version, there in (("1.3.2", True), ("1.3.7", True), ("1.3.1", False), ("1.4.0", False)):
+        decision = plan(request(asked), cluster(on(version, target_state_count=4)), NOW)
+        assert isinstance(decision, Finish) == there, version
+    named = update_request(Patch(cluster(), ("workers",)), asked)
+    assert named["InstanceGroups"] == groups("workers", version="1.3.2")
+
+
+NEWEST = cluster(group(image_id="default", image_status="UpToDate", target_state_count=4))
+
+
+def test_rule_03_nodes_that_steadily_say_up_to_date_prove_the_latest_image() -> None:
+    asked = request(declared(ImageId="default", Revision="1"))
+    for times in range(3):
+        read = told(NEWEST, times=times, newest=4)
+        assert plan(asked, NEWEST, NOW, read) == CountNodes(("workers",))
+    ended(plan(asked, NEWEST, NOW, told(NEWEST, times=3, newest=4)), Outcome.NOTHING_TO_PATCH)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"image_status": None},
+        {"image_status": "UpdateAvailable"},
+        {"image_id": None},
+        {"image_id": OLD},
+        {"target_state_count": 3},
+        {"update_status": "InProgress"},
+    ],
+)
+def test_rule_03_up_to_date_proves_nothing_where_something_speaks_against_it(
+    changes: dict[str, object],
+) -> None:
+    """A group on a custom AMI says UpToDate, too, and the field was seen to flap."""
+    asked = request(declared(ImageId="default"))
+    other = cluster(replace(NEWEST.groups[0], **changes))  # type: ignore[arg-type]
+    assert not isinstance(plan(asked, other, NOW), Finish | CountNodes)
+    flapped = [*told(NEWEST, newest=4), *told(other, newest=4)]
+    assert patched(plan(asked, NEWEST, NOW, flapped)) == ("workers",)
+    one_does_not = told(NEWEST, newest=3)
+    assert patched(plan(asked, NEWEST, NOW, one_does_not)) == ("workers",)
+    too_many_to_read = [Reading(NEWEST, {})]
+    assert patched(plan(asked, NEWEST, NOW, too_many_to_read)) == ("workers",)
+
+
+def test_rule_03_a_removed_revision_asks_for_nothing_and_a_new_one_does() -> None:
+    before = declared(ImageId="default", Revision="1")
+    steady = told(NEWEST, times=3, newest=4)
+    removed = request(declared(ImageId="default"), before)
+    ended(plan(removed, NEWEST, NOW, steady), Outcome.NOTHING_TO_PATCH)
+    new = request(declared(ImageId="default", Revision="2"), before)
+    assert patched(plan(new, NEWEST, NOW)) == ("workers",)
+
+
+def test_rule_03_no_node_is_read_while_another_group_has_to_wait() -> None:
+    busy = cluster(*NEWEST.groups, group("b", image_id="default", update_status="InProgress"))
+    asked = request(declared(ImageId="default", InstanceGroups=groups("workers", "b")))
+    assert isinstance(plan(asked, busy, NOW), Wait)
+
+
 def test_rule_03_update_patches_only_groups_whose_declared_software_changed() -> None:
     before = declared(InstanceGroups=groups("a"))
     asked = request(declared(InstanceGroups=groups("a", "b")), before)
@@ -245,6 +366,8 @@ def test_every_group_is_asked_for_by_name_so_that_one_made_meanwhile_is_not_patc
         {"ClusterName": ARN},
         {"DeploymentConfig": {"WaitIntervalInSeconds": "60"}},
         {"ImageOwner": "self"},
+        {"AllowDowngrade": "true"},
+        {"AllowRollingUpdateOnSlurm": "true"},
     ],
 )
 def test_rule_04_what_does_not_say_which_software_never_patches(
@@ -312,6 +435,74 @@ def test_rule_05_a_release_is_for_eks_clusters() -> None:
 def test_rule_05_a_release_cannot_replace_a_custom_ami() -> None:
     asked = request(declared(ImageId=None, ImageReleaseVersion="1.3.0", InstanceGroups=None))
     assert "declare SoftwareImage.latest() first" in ended(plan(asked, cluster(), NOW), None)
+
+
+@pytest.mark.parametrize("shown", [{"slurm": True}, {"eks": False}])
+def test_rule_05_a_declared_batch_is_refused_where_eks_is_not_shown(
+    shown: dict[str, object],
+) -> None:
+    wait = {"DeploymentConfig": {"WaitIntervalInSeconds": "60"}}
+    seen = cluster(**shown)
+    said = ended(plan(request(declared(**wait)), seen, NOW), None)
+    assert "available only for clusters integrated with Amazon EKS" in said
+    patched(plan(request(declared(**wait, AllowRollingUpdateOnSlurm="true")), seen, NOW))
+    patched(plan(request(declared(**wait)), cluster(), NOW))
+    nothing = cluster(group(image_id=NEW), **shown)
+    ended(plan(request(declared(**wait)), nothing, NOW), Outcome.NOTHING_TO_PATCH)
+
+
+# -- rule 19 --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        on("1.3.10", target_state_count=4),
+        on("1.3.1", desired_version="1.3.10", target_state_count=1),
+    ],
+)
+def test_rule_19_a_newer_patch_release_is_not_taken_back_unasked(seen: Group) -> None:
+    asked = release("1.3.9")
+    unasked = (request(asked), request(asked, release("1.3.8")), request(asked, release("1.2.0")))
+    for each in (*unasked, request(asked, declared(InstanceGroups=groups("other")))):
+        said = ended(plan(each, cluster(seen), NOW), None)
+        assert "to release 1.3.9 would take a newer patch release back" in said
+        assert "workers (1.3.10)" in said
+        assert 'release("1.3.9", allow_downgrade=True)' in said
+
+
+def test_rule_19_a_newer_patch_release_is_taken_back_where_the_diff_shows_it() -> None:
+    seen = cluster(on("1.3.10", target_state_count=4))
+    for before in (release("1.3.10"), release("1.4.0"), declared(**line_of("1.3.10"))):
+        assert patched(plan(request(release("1.3.9"), before), seen, NOW)) == ("workers",)
+    allowed = request(release("1.3.9", AllowDowngrade="true"))
+    assert patched(plan(allowed, seen, NOW)) == ("workers",)
+
+
+def test_rule_19_a_diff_about_another_cluster_allows_nothing() -> None:
+    seen = cluster(on("1.3.10", target_state_count=4))
+    moved = request(release("1.3.9"), release("1.3.10", ClusterName="other"))
+    assert "would take a newer patch" in ended(plan(moved, seen, NOW), None)
+
+
+def test_rule_19_nodes_that_were_moved_on_are_not_taken_back_to_finish_a_group() -> None:
+    seen = cluster(on("1.3.0", desired_version="1.3.1", target_state_count=2))
+    asked = request(release("1.3.0"))
+    said = ended(plan(asked, seen, NOW, told(seen, off=1, newer="1.3.1")), None)
+    assert "workers (1.3.1)" in said
+    ended(plan(asked, seen, NOW, told(seen, newer="1.3.1")), Outcome.NOTHING_TO_PATCH)
+
+
+def test_rule_19_a_release_line_does_not_take_back_what_is_newer_than_it_calls_for() -> None:
+    seen = cluster(on("1.3.5", desired_version="1.3.5", target_state_count=3))
+    asked = request(declared(**line_of("1.3.2")))
+    said = ended(plan(asked, seen, NOW, told(seen, off=1)), None)
+    assert 'release_line("1.3", at_least="1.3.5")' in said
+    ended(plan(asked, seen, NOW, told(seen)), Outcome.NOTHING_TO_PATCH)
+
+
+def test_another_line_is_no_newer_patch_of_the_declared_one() -> None:
+    assert patched(plan(request(release("1.3.9")), cluster(on("1.4.0")), NOW)) == ("workers",)
 
 
 # -- rule 6 ---------------------------------------------------------------------------------

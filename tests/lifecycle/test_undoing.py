@@ -46,6 +46,42 @@ def test_rule_18_a_group_that_only_the_failed_declaration_listed_is_left() -> No
     left(asked, cluster(group(image_id=OLD), group("login", image_id=OLD)))
 
 
+def of_release(version: str, **more: object) -> Declaration:
+    return declared(ImageId=None, InstanceGroups=groups("workers", version=version), **more)
+
+
+def on(version: str, **changes: object) -> Cluster:
+    return cluster(group(image_id="default", version=version, **changes))
+
+
+def test_rule_19_a_rollback_takes_back_only_the_release_that_failed() -> None:
+    asked = rollback(of_release("1.2.0"), of_release("1.3.0"))
+    assert isinstance(plan_rollback(asked, on("1.3.0"), NOW), Patch)
+    assert "no group is proven" in left(asked, on("1.3.1"))
+    partly = on("1.3.0", desired_version="1.3.1", target_state_count=1)
+    assert "no group is proven" in left(asked, partly)
+    line = rollback(of_release("1.2.0"), of_release("1.3.0", ReleaseLine="1.3"))
+    assert isinstance(plan_rollback(line, on("1.3.0"), NOW), Patch)
+    assert "no group is proven" in left(line, on("1.3.1"))
+
+
+def test_rule_18_a_group_that_is_on_what_was_declared_before_is_left() -> None:
+    line = of_release("1.3.0", ReleaseLine="1.3")
+    newer = rollback(line, of_release("1.3.2", ReleaseLine="1.3"))
+    assert "no group is proven" in left(newer, on("1.3.2"))
+    again = rollback(of_release("1.3.0", Revision="1"), of_release("1.3.0", Revision="2"))
+    assert "no group is proven" in left(again, on("1.3.0"))
+
+
+def test_rule_18_a_batch_is_not_sent_to_a_slurm_cluster_by_a_rollback() -> None:
+    wait = {"DeploymentConfig": {"WaitIntervalInSeconds": "60"}}
+    seen = cluster(group(image_id=NEW), slurm=True)
+    good = declared(ImageId=OLD, **wait)
+    assert "available only for clusters integrated" in left(rollback(good), seen)
+    allowed = declared(ImageId=OLD, **wait, AllowRollingUpdateOnSlurm="true")
+    assert isinstance(plan_rollback(rollback(allowed), seen, NOW), Patch)
+
+
 def test_rule_18_what_is_in_flight_is_waited_for_up_to_the_deadline() -> None:
     seen = cluster(group(update_status="RollbackInProgress"))
     assert isinstance(plan_rollback(rollback(), seen, NOW), Wait)

@@ -18,6 +18,7 @@ from hyperpod_software.words.request import (
     WAIT_CONDITION_TIMEOUT,
 )
 from hyperpod_software.words.software import (
+    RELEASE,
     Declaration,
     OnCreate,
     OnRollback,
@@ -30,7 +31,7 @@ CLUSTER = re.compile(
 )
 IMAGE_ID = re.compile(r"ami-[0-9a-fA-F]{8,17}|default")
 GROUP_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9])*")
-RELEASE = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+")
+RELEASE_LINE = re.compile(r"[0-9]+\.[0-9]+")
 ALARM_NAME = re.compile(r"(?!\s*$).+")
 KEY_ARN = re.compile(r"arn:aws[a-z\-]*:kms:[a-z0-9\-]*:[0-9]{12}:(key|alias)/.+")
 HANDLE = re.compile(r"https?://[!-~]{1,8184}")
@@ -53,6 +54,7 @@ KNOWN = frozenset(
         "ServiceToken", "ServiceTimeout", "ClusterName", "ImageId", "ImageOwner", "KmsKeyId",
         "ImageReleaseVersion", "InstanceGroups", "DeploymentConfig", "Revision", "Timeout",
         "OnCreate", "OnRollback", "OnSkippedNodes", "WaitConditionHandle", "WaitForCompletion",
+        "ReleaseLine", "AllowDowngrade", "AllowRollingUpdateOnSlurm",
     }
 )  # fmt: skip
 
@@ -60,7 +62,7 @@ Choice = TypeVar("Choice", bound=Enum)
 SOFTWARE = frozenset(
     {
         "ClusterName", "ImageId", "ImageReleaseVersion", "InstanceGroups", "Revision",
-        "WaitConditionHandle", "OnRollback",
+        "WaitConditionHandle", "OnRollback", "ReleaseLine",
     }
 )  # fmt: skip
 GROUP_ENTRY = frozenset({"InstanceGroupName", "ImageReleaseVersion"})
@@ -96,6 +98,7 @@ def parse_declaration(properties: object) -> Declaration:
             "Neither ImageId nor an ImageReleaseVersion for every group was given; "
             "declare the image that the groups are to run."
         )
+    declared = (*group_versions.values(), *([version] if version is not None else []))
     return Declaration(
         cluster=_cluster(props),
         image_id=image_id,
@@ -103,9 +106,12 @@ def parse_declaration(properties: object) -> Declaration:
         revision=_text("Revision", props.get("Revision"), MAX_REVISION),
         groups=groups,
         group_versions=group_versions,
+        line=_line(props, declared),
+        allow_downgrade=_flag(props, "AllowDowngrade", absent="false"),
         owned_image=_owned_image(props, image_id),
         kms_key_id=_key(props),
         deployment=_deployment(props),
+        allow_rolling_update_on_slurm=_flag(props, "AllowRollingUpdateOnSlurm", absent="false"),
         timeout=_whole("Timeout", props.get("Timeout", MAX_TIMEOUT), MIN_TIMEOUT, longest),
         wait_handle=wait_handle,
         wait_for_completion=_flag(props, "WaitForCompletion"),
@@ -178,8 +184,24 @@ def _wait_handle(props: Mapping[str, object]) -> str | None:
     return value
 
 
-def _flag(props: Mapping[str, object], name: str) -> bool:
-    value = props.get(name, "true")
+def _line(props: Mapping[str, object], versions: tuple[str, ...]) -> str | None:
+    line = _optional(props, "ReleaseLine")
+    if line is None:
+        return None
+    _match("ReleaseLine", line, RELEASE_LINE, "MAJOR.MINOR, as in 1.3")
+    if not versions:
+        raise BadProperty(
+            "ReleaseLine was given without an ImageReleaseVersion; declare the oldest release of "
+            "it that will do."
+        )
+    for version in versions:
+        if list(map(int, version.split(".")[:2])) != list(map(int, line.split("."))):
+            _bad("ImageReleaseVersion", version, f"a release of the declared line {line}")
+    return line
+
+
+def _flag(props: Mapping[str, object], name: str, *, absent: str = "true") -> bool:
+    value = props.get(name, absent)
     if value not in ("true", "false"):
         _bad(name, value, "true or false")
     return value == "true"

@@ -90,6 +90,7 @@ def read_cluster(answer: Mapping[str, Any]) -> Cluster:
         groups=tuple(read_group(group) for group in groups),
         restricted_groups=tuple(str(group.get("InstanceGroupName")) for group in restricted),
         slurm="Slurm" in orchestrator or any("SlurmConfig" in group for group in groups),
+        eks="Eks" in orchestrator,
         failure_message=answer.get("FailureMessage") or None,
     )
 
@@ -106,8 +107,26 @@ def read_group(raw: Mapping[str, Any]) -> Group:
         update_status=raw.get("SoftwareUpdateStatus"),
         image_id=image_id.lower() if image_id else None,
         version=raw.get("CurrentImageReleaseVersion"),
+        desired_version=raw.get("DesiredImageReleaseVersion"),
+        image_status=raw.get("ImageVersionStatus"),
+        patched_by=_patched_by(raw),
         scaling=any(operations.values()),
     )
+
+
+def _patched_by(raw: Mapping[str, Any]) -> str | None:
+    """AWS's own automatic patching, or its schedule, where one of them is set."""
+    automatic: Mapping[str, Any] = raw.get("AutoPatchConfig") or {}
+    scheduled: Mapping[str, Any] = raw.get("ScheduledUpdateConfig") or {}
+    ways: list[str] = []
+    if automatic:
+        ways.append(f"AutoPatchConfig {automatic.get('PatchingStrategy') or ''}".strip())
+        planned: Mapping[str, Any] = automatic.get("CurrentPatchSchedule") or {}
+        if planned.get("NextPatchDate"):
+            ways[-1] += f", next {planned['NextPatchDate']}"
+    if scheduled:
+        ways.append(f"ScheduledUpdateConfig {scheduled.get('ScheduleExpression') or ''}".strip())
+    return " and ".join(ways) or None
 
 
 def read_node(raw: Mapping[str, Any]) -> Node:

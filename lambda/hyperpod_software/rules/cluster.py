@@ -48,8 +48,21 @@ def names(software: Software, group: Group) -> bool:
     The literal ``default`` and an absent field prove nothing.
     """
     if software.version is not None:
-        return group.version == software.version
+        return software.is_met_by(group.version)
     return software.pin is not None and group.image_id == software.pin
+
+
+def suffices(software: Software, group: Group) -> bool:
+    """It names the software, or a newer patch release of the declared line: automatic patching
+    may have moved it on, at any time."""
+    return names(software, group) or software.is_passed_by(group.version)
+
+
+def counts_declared(software: Software, group: Group) -> bool:
+    """``TargetStateCount`` counts the nodes on the declared release, as far as is shown: it counts
+    those on the desired one, which automatic patching may have moved on."""
+    desired = group.desired_version
+    return software.version is None or desired is None or software.is_release(desired)
 
 
 def contradicts(software: Software, group: Group, *, owned_image: bool) -> bool:
@@ -60,7 +73,7 @@ def contradicts(software: Software, group: Group, *, owned_image: bool) -> bool:
     """
     shows_ami = group.image_id is not None and group.image_id.startswith("ami-")
     if software.version is not None:
-        return shows_ami or (group.version is not None and group.version != software.version)
+        return shows_ami or (group.version is not None and not software.counts(group.version))
     if software.pin is None:
         return shows_ami
     if group.image_id is None or group.image_id == software.pin:

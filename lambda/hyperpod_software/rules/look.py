@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from hyperpod_software.rules.cluster import contradicts, is_updating
+from hyperpod_software.rules.cluster import contradicts, counts_declared, is_updating
+from hyperpod_software.rules.starting import software_for
 from hyperpod_software.words.cluster import (
     CHANGING_CLUSTER,
     CHANGING_GROUP,
@@ -63,13 +64,19 @@ class Watched:
         return self.tally.unsettled + max(0, self.group.current_count - self.tally.total)
 
     @property
+    def on_image(self) -> int | None:
+        """How many nodes the group itself counts on the declared software, where it does."""
+        counts = counts_declared(self.software, self.group)
+        return self.group.target_state_count if counts else None
+
+    @property
     def skipped(self) -> int:
         """Nodes that the patch left on other software.
 
         The group's own count knows; nodes with an older time may have been there before.
         Where it is not shown, every node that was not replaced is taken to be skipped.
         """
-        on_image = self.group.target_state_count
+        on_image = self.on_image
         if on_image is None:
             return self.tally.skipped + self.tally.untouched
         # It counts running nodes: one that failed is told as failed, and not twice.
@@ -78,7 +85,7 @@ class Watched:
     @property
     def unchanged(self) -> bool:
         """No node was replaced, and nothing that is shown says that one was to be."""
-        shown = self.group.target_state_count is not None
+        shown = self.on_image is not None
         off = self.skipped if shown else self.tally.skipped
         return not (self.tally.done or off)
 
@@ -101,7 +108,7 @@ class Look:
     """When the request stops waiting (epoch seconds)."""
 
     def software(self, group: Group) -> Software:
-        return self.request.declared.software_of(group.name) or Software()
+        return software_for(self.request, self.cluster, group.name) or Software()
 
     def contradicts(self, group: Group) -> bool:
         """It names another image than the declared one. A group without nodes runs none."""

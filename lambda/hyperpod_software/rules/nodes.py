@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from hyperpod_software.words.cluster import NAMED_NODES, Node, NodeState, NodeTally
+from hyperpod_software.words.cluster import (
+    NAMED_NODES,
+    UP_TO_DATE,
+    Node,
+    NodeState,
+    NodeTally,
+    Said,
+)
 from hyperpod_software.words.software import Software
 
 _USABLE = {"Running", "DeepHealthCheckInProgress"}
@@ -35,8 +42,8 @@ def node_state(node: Node, software: Software, since: float) -> NodeState:
 def says_it_runs(node: Node, software: Software) -> bool | None:
     """Whether it runs the software, by its own word; ``None``: it does not say."""
     if software.version is not None and node.version is not None:
-        return node.version == software.version
-    newest = software.image_id == "default" and node.image_status == "UpToDate"
+        return software.counts(node.version)
+    newest = software.image_id == "default" and node.image_status == UP_TO_DATE
     return True if newest else None
 
 
@@ -51,11 +58,34 @@ def tally(
     return tallies
 
 
+def hear(nodes: Iterable[Node], software: Mapping[str, Software]) -> dict[str, Said]:
+    """What the nodes of the given groups say of what they run, one node in hand at a time."""
+    said = {group: Said() for group in software}
+    for node in nodes:
+        if node.group in said:
+            said[node.group] = _heard(said[node.group], node, software[node.group])
+    return said
+
+
+def _heard(sofar: Said, node: Node, software: Software) -> Said:
+    newer = software.is_passed_by(node.version)
+    off = node.version is not None and not software.counts(node.version)
+    newest = node.status in _USABLE and node.image_status == UP_TO_DATE
+    return Said(
+        total=sofar.total + 1,
+        newest=sofar.newest + newest,
+        off=sofar.off + off,
+        newer=node.version if newer and sofar.newer is None else sofar.newer,
+    )
+
+
 def _add(sofar: NodeTally, node: Node, software: Software, since: float) -> NodeTally:
     state = node_state(node, software, since)
     sofar = replace(sofar, **{state.value: getattr(sofar, state.value) + 1})
     if state in _ON_IT and says_it_runs(node, software):
         sofar = replace(sofar, proven=sofar.proven + 1)
+    if state in _ON_IT and software.is_passed_by(node.version):
+        sofar = replace(sofar, newer=sofar.newer + 1)
     if state in _NAMED and len(sofar.named) < NAMED_NODES:
         what = "failed" if state is NodeState.FAILED else "skipped"
         sofar = replace(sofar, named=(*sofar.named, f"{node.instance_id} ({what})"))

@@ -2,16 +2,40 @@
 
 from __future__ import annotations
 
-from hyperpod_software.rules.cluster import contradicts, in_flight, proven
+from collections.abc import Sequence
+from dataclasses import replace
+
+from hyperpod_software.rules.cluster import (
+    contradicts,
+    counts_declared,
+    in_flight,
+    is_settled,
+    names,
+)
 from hyperpod_software.rules.sentences import listed
-from hyperpod_software.words.cluster import SETTLED_CLUSTER, Cluster
-from hyperpod_software.words.decision import Finish, Outcome, Patch, Wait, failed
+from hyperpod_software.words.cluster import SETTLED_CLUSTER, UP_TO_DATE, Cluster, Group, Reading
+from hyperpod_software.words.decision import CountNodes, Finish, Outcome, Patch, Wait, failed
 from hyperpod_software.words.request import Request
-from hyperpod_software.words.software import Declaration, OnCreate, OnSkippedNodes
+from hyperpod_software.words.software import (
+    Declaration,
+    OnCreate,
+    OnSkippedNodes,
+    Software,
+    release_number,
+)
+
+STEADY = 3
+"""Readings in a row that must agree that there is no newer image: ``ImageVersionStatus`` was seen
+to flap in one reading of ten."""
 
 
-def plan(request: Request, cluster: Cluster, now: float) -> Finish | Wait | Patch:
-    """What an ordinary Create or Update does next, while it has not called yet."""
+def plan(
+    request: Request, cluster: Cluster, now: float, readings: Sequence[Reading] = ()
+) -> Finish | Wait | Patch | CountNodes:
+    """What an ordinary Create or Update does next, while it has not called yet.
+
+    Where the cluster alone does not tell, it asks for one more reading of the nodes.
+    """
     declared = request.declared
     missing = missing_groups(declared, cluster)
     if missing is not None:
@@ -28,10 +52,15 @@ def plan(request: Request, cluster: Cluster, now: float) -> Finish | Wait | Patc
     if not changed:
         why = "No declared image, version or revision changed."
         return _nothing(why, cluster, _unlike(declared, cluster))
-    groups = tuple(name for name in changed if not _is_proven(declared, cluster, name))
+    proven = {name: _is_proven(request, cluster, name, readings) for name in changed}
+    unread = tuple(name for name in changed if proven[name] is None)
+    groups = tuple(name for name in changed if not proven[name])
+    busy = in_flight(cluster)
+    # Where another group has to wait in any case, there is time to read them later.
+    if unread and (busy is None or unread == groups):
+        return CountNodes(unread)
     if not groups:
         return _all_there(declared, cluster, changed, first=not same_cluster)
-    busy = in_flight(cluster)
     if busy is not None:
         if now >= request.begin_by:
             return failed(
@@ -40,7 +69,7 @@ def plan(request: Request, cluster: Cluster, now: float) -> Finish | Wait | Patc
                 cluster,
             )
         return Wait(f"Waiting to begin: {busy}.")
-    refusal = _refusal(declared, cluster, groups)
+    refusal = _refusal(declared, cluster, groups) or _taken_back(request, cluster, groups, readings)
     if refusal is not None:
         return failed(refusal, cluster)
     if now >= request.begin_by:
@@ -81,6 +110,20 @@ def is_same_cluster(request: Request, cluster: Cluster) -> bool:
     )
 
 
+def software_for(request: Request, cluster: Cluster, name: str) -> Software | None:
+    """The software declared for a group, and whether it was asked for in place of a newer release
+    of its line: where the diff shows the older one, or the declaration allows it."""
+    software = request.declared.software_of(name)
+    if software is None or software.version is None:
+        return software
+    before = None
+    if request.previous is not None and is_same_cluster(request, cluster):
+        before = request.previous.software_of(name)
+    shown = (before and release_number(before.version)) or ()
+    older = shown > (release_number(software.version) or ())
+    return replace(software, takes_back=older or request.declared.allow_downgrade)
+
+
 def changed_groups(
     declared: Declaration, previous: Declaration | None, cluster: Cluster
 ) -> tuple[str, ...]:
@@ -108,15 +151,125 @@ def may_call(request: Request, status: str | None, since: float | None) -> bool:
     return not status.startswith("DELETE") and since <= request.ticket.issued + 5
 
 
-def _is_proven(declared: Declaration, cluster: Cluster, name: str) -> bool:
-    software, group = declared.software_of(name), cluster.group(name)
+def _is_proven(
+    request: Request, cluster: Cluster, name: str, readings: Sequence[Reading]
+) -> bool | None:
+    """Whether a group needs no patch; ``None``: its nodes have to be read, or read once more."""
+    software, group = software_for(request, cluster, name), cluster.group(name)
     # In the older mode an update may show in the cluster's status alone.
-    at_rest = cluster.status in SETTLED_CLUSTER
-    return at_rest and software is not None and group is not None and proven(software, group)
+    if software is None or group is None or cluster.status not in SETTLED_CLUSTER:
+        return False
+    if software.image_id == "default":
+        return not _asks_again(request, cluster, name) and _has_newest(group, readings)
+    if not (names(software, group) and is_settled(group)):
+        return False
+    return software.version is None or _has_release(software, group, readings)
+
+
+def _has_release(software: Software, group: Group, readings: Sequence[Reading]) -> bool | None:
+    """Whether every node of a group that names the release is on it. HyperPod touches only those
+    that are not, so a group that is partly there is called for again."""
+    counted, desired = group.target_state_count, group.desired_version
+    if counted is not None:
+        if counted >= group.current_count and (desired is None or software.is_met_by(desired)):
+            return True
+        if counts_declared(software, group) and software.is_release(group.version):
+            return False
+    # The count is not shown, or counts nodes that were moved on: they say themselves what they run.
+    if not readings:
+        return None
+    said = readings[-1].said.get(group.name)
+    return said is None or not said.off
+
+
+def _asks_again(request: Request, cluster: Cluster, name: str) -> bool:
+    """Its diff shows a new revision of the latest image and nothing else: that asks for a patch,
+    whatever HyperPod calls newest. On EKS a patch also brings the cluster's Kubernetes version."""
+    if request.previous is None or not is_same_cluster(request, cluster):
+        return False
+    before, revision = request.previous.software_of(name), request.declared.revision
+    latest = before is not None and before.image_id == "default"
+    return before is not None and latest and revision not in (None, before.revision)
+
+
+def _has_newest(group: Group, readings: Sequence[Reading]) -> bool | None:
+    """Whether the group and every node of it say, steadily, that HyperPod has no newer image."""
+    if not _shows_newest(group) or not all(_says_newest(each, group.name) for each in readings):
+        return False
+    return True if len(readings) >= STEADY else None
+
+
+def _shows_newest(group: Group) -> bool:
+    """A group on a custom AMI says that it is up to date, too: its image has to be shown."""
+    counted = group.target_state_count
+    return (
+        group.image_id == "default"
+        and group.image_status == UP_TO_DATE
+        and group.current_count > 0
+        and (counted is None or counted >= group.current_count)
+        and is_settled(group)
+    )
+
+
+def _says_newest(reading: Reading, name: str) -> bool:
+    group, said = reading.cluster.group(name), reading.said.get(name)
+    if group is None or said is None or not _shows_newest(group):
+        return False
+    return said.newest == said.total == group.current_count
+
+
+def _taken_back(
+    request: Request, cluster: Cluster, groups: tuple[str, ...], readings: Sequence[Reading]
+) -> str | None:
+    """Why these groups are not patched: newer patch releases are not taken back unasked."""
+    newer: dict[str, str] = {}
+    for name in groups:
+        software, group = software_for(request, cluster, name), cluster.group(name)
+        said = readings[-1].said.get(name) if readings else None
+        found = _newer(software, group, said.newer if said is not None else None)
+        if found is not None:
+            newer[name] = found
+    if not newer:
+        return None
+    name = next(iter(newer))
+    software = request.declared.software_of(name) or Software()
+    number = release_number(software.version) or ()
+    line = ".".join(map(str, number[:2]))
+    ways = f'declare SoftwareImage.release_line("{line}", at_least="{newer[name]}")'
+    if software.line is None:
+        ways = (
+            f'declare SoftwareImage.release("{newer[name]}") or release_line("{line}"), or allow it '
+            f'with release("{software.version}", allow_downgrade=True)'
+        )
+    there = listed([f"{group} ({release})" for group, release in newer.items()], most=4)
+    return (
+        f"A patch to release {software.version} would take a newer patch release back in cluster "
+        f"{cluster.name}, which is not done unasked. It is there in {there}: {ways}. "
+        "Nothing was patched."
+    )
+
+
+def _newer(software: Software | None, group: Group | None, said: str | None) -> str | None:
+    """A newer patch release of the declared line that is there, or is coming node by node."""
+    if software is None or group is None:
+        return None
+    for version in (group.version, said):
+        if software.is_passed_by(version):
+            return version
+    return moving_on(software, group)
+
+
+def moving_on(software: Software, group: Group) -> str | None:
+    """The newer patch release that nodes of the group were moved to, though it names another."""
+    moved = software.is_passed_by(group.desired_version) and group.target_state_count != 0
+    return group.desired_version if moved else None
 
 
 def _refusal(declared: Declaration, cluster: Cluster, groups: tuple[str, ...]) -> str | None:
     """What HyperPod surely refuses is refused before the call, in words of use."""
+    batch = batch_refusal(declared, cluster)
+    if batch is not None:
+        return f"{batch} Nothing was patched."
     if declared.image_id is not None and declared.image_id != "default" and cluster.slurm:
         on_default = [name for name in groups if _image_of(cluster, name) == "default"]
         if on_default:
@@ -141,6 +294,20 @@ def _refusal(declared: Declaration, cluster: Cluster, groups: tuple[str, ...]) -
     return None
 
 
+def batch_refusal(declared: Declaration, cluster: Cluster) -> str | None:
+    """Why a declared batch, wait or alarm must not be sent to this cluster. Whoever declared ten
+    percent may otherwise lose every node at once: nobody knows what HyperPod does there."""
+    wanted = bool(declared.deployment) and not declared.allow_rolling_update_on_slurm
+    if not wanted or (cluster.eks and not cluster.slurm):
+        return None
+    return (
+        "A rolling update (DeploymentConfig) was declared. AWS documents it as available only for "
+        f"clusters integrated with Amazon EKS, which cluster {cluster.name} is not shown to be: all "
+        "its nodes may be replaced at once. Leave the rolling update out, or allow it with "
+        "RollingUpdate(…, allow_on_slurm=True)."
+    )
+
+
 def _image_of(cluster: Cluster, name: str) -> str | None:
     group = cluster.group(name)
     return group.image_id if group is not None else None
@@ -156,6 +323,7 @@ def _all_there(
         f"{group.target_state_count} of {group.current_count} nodes of {group.name}"
         for group in cluster.groups
         if group.name in changed
+        and declared.image_id is not None
         and group.target_state_count is not None
         and group.target_state_count < group.current_count
     ]

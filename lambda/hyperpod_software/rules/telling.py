@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hyperpod_software.rules.cluster import names
+from hyperpod_software.rules.cluster import suffices
 from hyperpod_software.rules.look import Look, Verdict, Watched
 from hyperpod_software.rules.sentences import counted, listed, sentence
 from hyperpod_software.words.cluster import UPDATE_SUCCEEDED, Group
@@ -38,7 +38,7 @@ def success(look: Look, told: list[Watched]) -> Finish:
         return Finish(Outcome.PATCHED_WITH_SKIPPED_NODES, what, cluster, groups, done)
     what = (
         f"Patched {counted(done, 'node')} of {listed(groups)} in cluster {cluster.name} "
-        f"to {_software_of(patched)}.{_degraded(patched)}"
+        f"to {_software_of(patched)}.{_moved_on(patched)}{_degraded(patched)}"
     )
     return Finish(Outcome.PATCHED, what, cluster, groups, done)
 
@@ -59,11 +59,19 @@ def _partly(
     text = (
         f"HyperPod ended the update of {listed([each.group.name for each in patched])} in cluster "
         f"{look.cluster.name}, but of {counted(total, 'node')} {running} run "
-        f"{_software_of(patched)}, with {bad}{which if named else ''}.{_degraded(patched)}"
+        f"{_software_of(patched)}, with {bad}{which if named else ''}.{_moved_on(patched)}{_degraded(patched)}"
     )
     if skipped and not look.cluster.slurm:
         text += " On EKS, nodes whose eviction would violate a PodDisruptionBudget are skipped."
     return text
+
+
+def _moved_on(told: list[Watched]) -> str:
+    """Nodes that automatic patching, or somebody, brought further than declared meanwhile."""
+    newer = sum(each.tally.newer for each in told)
+    if not newer:
+        return ""
+    return f" On a newer patch release of the declared line: {counted(newer, 'node')}."
 
 
 def _degraded(patched: list[Watched]) -> str:
@@ -83,7 +91,7 @@ def untouched(look: Look, told: list[Watched]) -> Finish:
         )
     if not any(each.tally.total for each in told):
         why = "there is none"
-    elif all(each.proven or names(each.software, each.group) for each in told):
+    elif all(each.proven or suffices(each.software, each.group) for each in told):
         why = "they had the software already"
     else:
         why = "as far as HyperPod shows they had the software already"
@@ -93,7 +101,7 @@ def untouched(look: Look, told: list[Watched]) -> Finish:
     return Finish(
         Outcome.ALREADY_CURRENT,
         f"HyperPod took the call and replaced no node of {groups} in cluster "
-        f"{look.cluster.name}: {why}.{but}",
+        f"{look.cluster.name}: {why}.{_moved_on(told)}{but}",
         look.cluster,
     )
 

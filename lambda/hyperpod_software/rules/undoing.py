@@ -3,13 +3,13 @@ for that would leave the stack in UPDATE_ROLLBACK_FAILED."""
 
 from __future__ import annotations
 
-from hyperpod_software.rules.cluster import in_flight, proven
+from hyperpod_software.rules.cluster import in_flight, names, proven
 from hyperpod_software.rules.sentences import listed
-from hyperpod_software.rules.starting import is_same_cluster
-from hyperpod_software.words.cluster import Cluster
+from hyperpod_software.rules.starting import batch_refusal, is_same_cluster, moving_on
+from hyperpod_software.words.cluster import Cluster, Group
 from hyperpod_software.words.decision import Finish, Outcome, Patch, Wait
 from hyperpod_software.words.request import Request
-from hyperpod_software.words.software import OnRollback
+from hyperpod_software.words.software import OnRollback, Software
 
 
 def plan_rollback(request: Request, cluster: Cluster, now: float) -> Finish | Wait | Patch:
@@ -41,19 +41,30 @@ def plan_rollback(request: Request, cluster: Cluster, now: float) -> Finish | Wa
     for name in undone:
         group, before = cluster.group(name), declared.software_of(name)
         taken = failed_one.software_of(name)
-        if group is None or taken is None or not proven(taken, group):
+        if group is None or taken is None or before is None or before.pin is None:
             continue
-        if before is not None and before.pin is not None:
+        if _runs_what_failed(taken, group) and not names(before, group):
             groups.append(name)
     if not groups:
         return left("no group is proven to run the failed software and has a pinned one to "
                     "go back to", cluster)  # fmt: skip
+    batch = batch_refusal(declared, cluster)
+    if batch is not None:
+        return left(batch.rstrip("."), cluster)
     if now >= request.begin_by:
         return left(
             f"{request.begin_within} of {request.answer_within} seconds were over, too late to begin",
             cluster,
         )
     return Patch(cluster, tuple(groups))
+
+
+def _runs_what_failed(taken: Software, group: Group) -> bool:
+    """It is on the very release that was called for: a newer patch of its line came by another
+    way, and stays."""
+    if taken.version is not None and not taken.is_release(group.version):
+        return False
+    return proven(taken, group) and moving_on(taken, group) is None
 
 
 def softened(end: Finish, *, called: bool) -> Finish:

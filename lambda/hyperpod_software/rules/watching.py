@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from hyperpod_software.rules import telling
-from hyperpod_software.rules.cluster import names
+from hyperpod_software.rules.cluster import suffices
 from hyperpod_software.rules.look import Look, Verdict, Watched
 from hyperpod_software.rules.sentences import counted
 from hyperpod_software.words.cluster import UPDATE_ENDED_BADLY, UPDATE_SUCCEEDED, Group, NodeTally
@@ -69,7 +69,7 @@ def _verdict(look: Look, each: Watched) -> tuple[Verdict, str]:
     group, tally, status = each.group, each.tally, each.group.update_status
     fresh = status is not None and look.is_fresh(group)
     says_bad = status in UPDATE_ENDED_BADLY
-    named, other = names(each.software, group), look.contradicts(group)
+    named, other = suffices(each.software, group), look.contradicts(group)
     if says_bad and fresh:
         return Verdict.FAILED, ""
     if each.unsettled:

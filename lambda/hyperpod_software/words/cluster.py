@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
@@ -14,6 +15,7 @@ CHANGING_GROUP = frozenset({"SystemUpdating", "Updating"})
 UPDATE_RUNNING = frozenset({"Pending", "InProgress", "RollbackInProgress"})
 UPDATE_SUCCEEDED = "Succeeded"
 UPDATE_ENDED_BADLY = frozenset({"Failed", "RollbackComplete"})
+UP_TO_DATE = "UpToDate"
 UPDATE_ENDED = UPDATE_ENDED_BADLY | {UPDATE_SUCCEEDED}
 
 
@@ -28,6 +30,11 @@ class Group:
     update_status: str | None = None
     image_id: str | None = None
     version: str | None = None
+    desired_version: str | None = None
+    image_status: str | None = None
+    """``ImageVersionStatus``: whether HyperPod has a newer image. It was seen to flap."""
+    patched_by: str | None = None
+    """What else patches this group, by AWS's own automatic patching or a schedule, in words."""
     scaling: bool = False
 
 
@@ -41,6 +48,9 @@ class Cluster:
     groups: tuple[Group, ...]
     restricted_groups: tuple[str, ...] = ()
     slurm: bool = False
+    """It is shown to be orchestrated by Slurm."""
+    eks: bool = False
+    """It is shown to be orchestrated by EKS. A cluster can show neither."""
     failure_message: str | None = None
 
     def group(self, name: str) -> Group | None:
@@ -60,6 +70,28 @@ class Node:
     version: str | None = None
     image_status: str | None = None
     message: str | None = None
+
+
+@dataclass(frozen=True)
+class Said:
+    """What the nodes of one group say of what they run, before anything is patched."""
+
+    total: int = 0
+    newest: int = 0
+    """Nodes that run and say that HyperPod has no newer image."""
+    off: int = 0
+    """Nodes that say another release than the declared one, and no newer patch of its line."""
+    newer: str | None = None
+    """A newer patch release of the declared line that a node says."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One reading of a cluster with its nodes, before anything is patched."""
+
+    cluster: Cluster
+    said: Mapping[str, Said]
+    """By group; one whose nodes could not be read in time is missing."""
 
 
 class NodeState(Enum):
@@ -93,6 +125,9 @@ class NodeTally:
     """Nodes skipped, untouched or failed, ``i-… (state)``, at most ``NAMED_NODES`` of them."""
     message: str | None = None
     """What the first failed node says about itself."""
+
+    newer: int = 0
+    """Of those done or current: nodes on a newer patch release of the declared line."""
 
     @property
     def total(self) -> int:
