@@ -73,7 +73,8 @@ class Faults:
     noop_shows: str = "Succeeded"
     """A patch that changes nothing shows: `Succeeded` (newly), or `Unchanged` (the last status)."""
     repatch_current: bool = False
-    """Nodes already on the wanted software are replaced as well."""
+    """Nodes already on the wanted software are replaced as well, unless a release was named: AWS
+    documents that only nodes that are not on it are touched."""
     percent_rounds_up: bool = False
     """Batches by percentage are rounded up instead of down (never below one node)."""
     slurm_batches: str = "Refused"

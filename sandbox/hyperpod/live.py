@@ -12,9 +12,16 @@ from sandbox.hyperpod.distort import distort_cluster
 from sandbox.hyperpod.events import Event, cluster_event, state_change
 from sandbox.hyperpod.faults import Faults
 from sandbox.hyperpod.model import Cluster, Group, new_node
-from sandbox.hyperpod.patch import Alarms, Part, Patch, Stage, Weather
+from sandbox.hyperpod.patch import Alarms, Part, Patch, Stage, Weather, replace_node
 from sandbox.hyperpod.views import View
-from sandbox.hyperpod.words import ClusterStatus, GroupStatus, NodeStatus
+from sandbox.hyperpod.words import (
+    MANAGED,
+    ClusterStatus,
+    GroupStatus,
+    NodeStatus,
+    Software,
+    is_newer_patch,
+)
 
 _NEVER = float("inf")
 _KEPT_ANSWERS = 64
@@ -136,6 +143,33 @@ class Live:
         self._scalings = [s for s in self._scalings if s.group is not group]
         self._scalings.append(_Scaling(group, due))
         self._tell_state(now)
+
+    def move_on(
+        self, name: str, releases: tuple[str, ...], count: int, now: float, rng: Random
+    ) -> None:
+        """Automatic patching brings so many idle nodes of a group to the newest patch of the line
+        it is on, or is coming to. What is shown of that is not documented: here the images and
+        the counts, and no status."""
+        group = self.cluster.groups[name]
+        part = self._part(group)
+        runs = part.new.release if part else group.current.release
+        newest = [release for release in releases if is_newer_patch(release, runs)]
+        leaves = part is not None and part.stage in (Stage.BACK, Stage.FAILING)
+        if leaves or not newest or self.cluster.slurm:
+            return
+        software = Software(MANAGED, newest[-1])
+        weather = Weather(self.faults, rng, lambda _: False, self._noter(now, rng))
+        held = part.batch if part else []
+        idle = [node for node in group.nodes if node.status is NodeStatus.RUNNING
+                and node not in held
+                and is_newer_patch(software.release, node.software.release)]  # fmt: skip
+        for node in idle[:count]:
+            if self._patch and part:
+                self._patch.move_on(part, node, software, weather, now)
+            else:
+                replace_node(node, software, weather, now)
+        if idle and part is None:
+            group.show(group.current, software)
 
     # Time
 

@@ -51,6 +51,12 @@ class Group:
     def instance_type(self) -> str:
         return str(self.static.get("InstanceType", "ml.m5.xlarge"))
 
+    def show(self, software: Software, moved_on: Software | None) -> None:
+        """Show what its nodes run, of which automatic patching may have moved some further."""
+        moved = {node.software == moved_on for node in self.nodes} if moved_on else {False}
+        self.desired = moved_on if moved_on and True in moved else software
+        self.current = software if False in moved else self.desired
+
     @property
     def on_desired(self) -> int:
         desired = self.desired

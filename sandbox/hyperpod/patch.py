@@ -61,6 +61,8 @@ class Part:
     went_back: bool = False
     untouched: bool = False
     """There was nothing to do, and nothing was shown of it."""
+    moved_on: Software | None = None
+    """What automatic patching brought to some of its nodes meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +171,16 @@ class Patch:
             if part.stage is not Stage.DONE and part.due <= now:
                 _STEPS[part.stage](self, part, part.due, weather)
 
+    def move_on(
+        self, part: Part, node: Node, software: Software, weather: Weather, now: float
+    ) -> None:
+        """Automatic patching replaces a node in the middle of this patch."""
+        if node in part.todo:
+            part.todo.remove(node)
+            part.done.append(node)
+        part.moved_on = software
+        replace_node(node, software, weather, now)
+
     def rescale(self, now: float, factor: float) -> None:
         """Let what is left take `factor` times as long."""
         for part in self.parts:
@@ -182,6 +194,8 @@ class Patch:
         nothing = not part.todo and not part.passed_over
         if nothing and weather.faults.noop_shows == "Unchanged":
             part.stage, part.untouched = Stage.DONE, True
+            if part.moved_on:
+                part.group.show(part.new, part.moved_on)
             return
         group.update = UpdateStatus.PENDING
         group.desired = part.new
@@ -214,14 +228,14 @@ class Patch:
     def batch_up(self, part: Part, now: float, weather: Weather) -> None:
         if part.batch and weather.fails(part.new):
             for node in part.batch:
-                _replace(node, part.new, weather, None)
+                replace_node(node, part.new, weather, None)
                 node.status, node.message = NodeStatus.FAILURE, FAILURE_MESSAGE
             weather.note("Error", FAILURE_MESSAGE, group=part.group.name)
             part.stage = Stage.FAILING
             part.due = now + weather.lasting(weather.faults.failure_seconds)
             return
         for node in part.batch:
-            _replace(node, part.new, weather, now)
+            replace_node(node, part.new, weather, now)
             _tell(weather, part, node, "runs the new software.")
         part.done += part.batch
         part.batch = []
@@ -295,7 +309,7 @@ class Patch:
             self._finish(part, "Error", "The rollback of the software update failed.", weather)
             return
         for node in part.batch:
-            _replace(node, part.old, weather, now)
+            replace_node(node, part.old, weather, now)
             _tell(weather, part, node, "runs the old software again.")
         part.batch = []
         if part.todo:
@@ -307,7 +321,7 @@ class Patch:
 
     def _succeed(self, part: Part, weather: Weather) -> None:
         group = part.group
-        group.current = group.desired = part.new
+        group.show(part.new, part.moved_on)
         group.update, group.status = UpdateStatus.SUCCEEDED, GroupStatus.IN_SERVICE
         self._finish(part, "Info", "The software update succeeded.", weather)
 
@@ -348,7 +362,7 @@ def _take_down(part: Part, weather: Weather) -> None:
         _tell(weather, part, node, "is taken down.")
 
 
-def _replace(node: Node, software: Software, weather: Weather, now: float | None) -> None:
+def replace_node(node: Node, software: Software, weather: Weather, now: float | None) -> None:
     """Give a node another root volume; `now` is left out where it does not come up."""
     node.software = software
     node.replacements += 1

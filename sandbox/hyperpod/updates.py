@@ -67,7 +67,10 @@ def plan(
         for name, release in wanted.items()
     }
     settled = now + faults.settle_seconds / faults.speed
-    parts = [_part(cluster.groups[n], new, faults, settled) for n, new in targets.items()]
+    parts = [
+        _part(cluster.groups[name], new, faults, settled, named=wanted[name] is not None)
+        for name, new in targets.items()
+    ]
     gone = None if faults.vanish_after is None else now + faults.vanish_after / faults.speed
     return Patch(cluster, parts, rollout, gone)
 
@@ -156,7 +159,8 @@ def _target(
     return Software(MANAGED, releases[-1])
 
 
-def _part(group: Group, new: Software, faults: Faults, settled: float) -> Part:
-    todo = [n for n in group.nodes if faults.repatch_current or n.software != new]
+def _part(group: Group, new: Software, faults: Faults, settled: float, *, named: bool) -> Part:
+    again = faults.repatch_current and not named
+    todo = [n for n in group.nodes if again or n.software != new]
     kept: list[Node] = todo[: max(0, len(todo) - faults.skipped_nodes)]
     return Part(group, group.current, new, kept, settled, passed_over=len(todo) - len(kept))

@@ -63,6 +63,14 @@ class Software:
         return self.image if self.custom else f"{self.image} {self.release}"
 
 
+def is_newer_patch(version: str | None, than: str | None) -> bool:
+    """Both are of one release line, and the first is newer."""
+    if version is None or than is None:
+        return False
+    one, other = release_key(version), release_key(than)
+    return one > other and one[:2] == other[:2]
+
+
 def release_key(version: str) -> tuple[int, ...]:
     """Sort key of MAJOR.MINOR.PATCH."""
     return tuple(int(part) for part in version.split("."))

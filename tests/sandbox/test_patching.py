@@ -307,6 +307,57 @@ def test_the_service_may_replace_what_is_current_already() -> None:
     assert service.replaced()["workers"] == 16
 
 
+def with_patches(**faults: object) -> Service:
+    """An EKS cluster on 1.2.0, of whose line there are newer patches."""
+    service = Service(eks(), **faults)
+    service.hyperpod.releases = ("1.2.0", "1.2.9", "1.2.10", "1.3.0")
+    return service
+
+
+def call_for(service: Service, release: str) -> None:
+    entry = {"InstanceGroupName": "workers", "ImageReleaseVersion": release}
+    service.call("UpdateClusterSoftware", ClusterName="eks-ml", InstanceGroups=[entry])
+
+
+def releases(service: Service) -> list[str]:
+    nodes = service.nodes(cluster="eks-ml")
+    return sorted(node["CurrentImageReleaseVersion"] for node in nodes)
+
+
+def test_of_a_named_release_only_nodes_that_are_not_on_it_are_touched() -> None:
+    service = with_patches(repatch_current=True, skipped_nodes=3)
+    call_for(service, "1.2.9")
+    service.finish()
+    service.hyperpod.set_faults({"skipped_nodes": 0}, now=START + service.now)
+    call_for(service, "1.2.9")
+    service.finish()
+    assert set(service.hyperpod.replacements("eks-ml")["workers"].values()) == {1}
+    assert releases(service) == ["1.2.9"] * 8
+
+
+def test_automatic_patching_moves_nodes_to_the_newest_patch_of_their_line() -> None:
+    service = with_patches()
+    service.hyperpod.patch_automatically("eks-ml", "workers", 3, now=START)
+    assert releases(service) == ["1.2.0"] * 5 + ["1.2.10"] * 3
+    group = service.group(cluster="eks-ml")
+    shown = ("CurrentImageReleaseVersion", "DesiredImageReleaseVersion", "TargetStateCount")
+    assert [group[name] for name in shown] == ["1.2.0", "1.2.10", 3]
+    service.hyperpod.patch_automatically("eks-ml", "workers", 8, now=START)
+    group = service.group(cluster="eks-ml")
+    assert [group[name] for name in shown] == ["1.2.10", "1.2.10", 8]
+
+
+def test_automatic_patching_can_come_in_the_middle_of_a_patch() -> None:
+    service = with_patches()
+    call_for(service, "1.2.9")
+    service.at(15)
+    service.hyperpod.patch_automatically("eks-ml", "workers", 2, now=START + 15)
+    service.finish()
+    assert releases(service) == ["1.2.10"] * 2 + ["1.2.9"] * 6
+    assert service.group(cluster="eks-ml")["SoftwareUpdateStatus"] == "Succeeded"
+    assert set(service.hyperpod.replacements("eks-ml")["workers"].values()) == {1}
+
+
 @pytest.mark.parametrize("busy_at", [0, 15, 50])
 def test_a_busy_cluster_conflicts(busy_at: float) -> None:
     service = Service()
