@@ -146,7 +146,7 @@ class Live:
 
     def move_on(
         self, name: str, releases: tuple[str, ...], count: int, now: float, rng: Random
-    ) -> None:
+    ) -> int:
         """Automatic patching brings so many idle nodes of a group to the newest patch of the line
         it is on, or is coming to. What is shown of that is not documented: here the images and
         the counts, and no status."""
@@ -156,7 +156,7 @@ class Live:
         newest = [release for release in releases if is_newer_patch(release, runs)]
         leaves = part is not None and part.stage in (Stage.BACK, Stage.FAILING)
         if leaves or not newest or self.cluster.slurm:
-            return
+            return 0
         software = Software(MANAGED, newest[-1])
         weather = Weather(self.faults, rng, lambda _: False, self._noter(now, rng))
         held = part.batch if part else []
@@ -170,6 +170,7 @@ class Live:
                 replace_node(node, software, weather, now)
         if idle and part is None:
             group.show(group.current, software)
+        return len(idle[:count])
 
     # Time
 

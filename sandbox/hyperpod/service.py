@@ -231,11 +231,11 @@ class HyperPod:
             raise validation(f"{name} has no instance group {group}.")
         live.scale(group, count, now)
 
-    def patch_automatically(self, name: str, group: str, nodes: int, *, now: float) -> None:
+    def patch_automatically(self, name: str, group: str, nodes: int, *, now: float) -> int:
         """Automatic patching brings so many nodes to the newest patch of their release line,
-        where there is one. It may come at any time, also in the middle of a patch."""
+        where there is one, and says how many. It may come at any time, also amid a patch."""
         self._advance(now)
-        self.find(name).move_on(group, self.releases, nodes, now, self.rng)
+        return self.find(name).move_on(group, self.releases, nodes, now, self.rng)
 
     # The API
 

@@ -65,6 +65,8 @@ KINDS: dict[str, float] = {
     "cluster vanishes": 0.25,
     "patch without change goes unseen": 0.50,
     "current nodes are patched again": 0.20,
+    "Slurm takes no batches": 0.50,
+    "automatic patching": 0.50,
     "somebody else patches": 0.40,
     "somebody else scales": 0.40,
     "a newer release appears": 0.25,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sandbox.hyperpod.model import Cluster
-from sandbox.hyperpod.words import MANAGED, Software
+from sandbox.hyperpod.words import MANAGED, Software, is_newer_patch, release_key
 from tests.simulation.requests import Properties
 
 
@@ -17,6 +17,13 @@ class Wanted:
     image: str | None
     release: str | None
     revision: str | None
+    line: str | None = None
+    """The release line that is declared: anything of it that is no older will do."""
+
+    def runs_on(self, software: Software) -> bool:
+        """That is what is declared."""
+        newer = self.line is not None and is_newer_patch(software.release, self.release)
+        return newer or software == self.pinned
 
     @property
     def pinned(self) -> Software | None:
@@ -33,12 +40,13 @@ def wanted(properties: Properties | None, cluster: Cluster) -> dict[str, Wanted]
     if properties is None:
         return {}
     image, revision = properties.get("ImageId"), properties.get("Revision")
+    line = properties.get("ReleaseLine")
     listed: list[dict[str, Any]] | None = properties.get("InstanceGroups")
     if listed is None:
         release = properties.get("ImageReleaseVersion")
-        return dict.fromkeys(cluster.groups, Wanted(image, release, revision))
+        return dict.fromkeys(cluster.groups, Wanted(image, release, revision, line))
     return {
-        entry["InstanceGroupName"]: Wanted(image, entry.get("ImageReleaseVersion"), revision)
+        entry["InstanceGroupName"]: Wanted(image, entry.get("ImageReleaseVersion"), revision, line)
         for entry in listed
         if entry["InstanceGroupName"] in cluster.groups
     }
@@ -48,6 +56,19 @@ def changed(new: Properties, old: Properties | None, cluster: Cluster) -> list[s
     """The groups whose declared software is not what was declared before."""
     before = wanted(old, cluster)
     return [name for name, software in wanted(new, cluster).items() if software != before.get(name)]
+
+
+def takes_back(new: Properties, old: Properties | None, cluster: Cluster, name: str) -> bool:
+    """Newer patch releases of the declared line are to be taken back in this group."""
+    if new.get("AllowDowngrade") == "true":
+        return True
+    declared = wanted(new, cluster).get(name)
+    before = wanted(old, cluster).get(name) if means(old, cluster) else None
+    if before is None or declared is None or declared.line is not None:
+        return False
+    if not (before.release and declared.release):
+        return False
+    return release_key(before.release) > release_key(declared.release)
 
 
 def means(properties: Properties | None, cluster: Cluster) -> bool:

@@ -20,14 +20,14 @@ from hyperpod_software.edges import memory as memory_edge
 from hyperpod_software.edges import response as response_edge
 from hyperpod_software.edges.memory import ParameterStore as Memory
 from hyperpod_software.words.memory import digest
-from sandbox.hyperpod import RELEASES, ServiceError
+from sandbox.hyperpod import ServiceError
 from tests.simulation import images
 from tests.simulation.bucket import Bucket
 from tests.simulation.chance import Chance, pick
 from tests.simulation.event_bridge import EventBridge
 from tests.simulation.functions import Functions, LogWatcher
 from tests.simulation.gate import Gate, Outage
-from tests.simulation.hyperpod import Service
+from tests.simulation.hyperpod import RELEASES, Service
 from tests.simulation.invariants import Invariants
 from tests.simulation.parameter_store import ParameterStore
 from tests.simulation.requests import Request
@@ -215,11 +215,15 @@ class History:
             size = self.chance.strikes("somebody else scales")
             if size is not None:
                 world.at(time + 7.0, lambda size=size: self._scale(size))  # type: ignore[misc]
+            size = self.chance.strikes("automatic patching")
+            if size is not None:
+                world.at(time + 60.0, lambda size=size: self._move_on(size))  # type: ignore[misc]
         time = BEGIN + 2000.0 * draw.random()
         if (size := self.chance.strikes("cluster vanishes")) is not None:
             world.at(time, lambda: self._vanish(size))
         if self.chance.strikes("a newer release appears") is not None:
-            world.at(time / 2 + BEGIN / 2, self._newer_release)
+            more = draw.choice((("1.3.2",), ("1.4.0",), ("1.3.2", "1.4.0")))
+            world.at(time / 2 + BEGIN / 2, lambda: self._newer_release(more))
 
     def _foreign_patch(self, size: float) -> None:
         place, rest = divmod(size * len(self.story.clusters), 1.0)
@@ -244,14 +248,21 @@ class History:
             self.service.scaled.append((self.world.now, cluster))
             self.service.core.scale(cluster.name, name, count, now=self.world.now)
 
+    def _move_on(self, size: float) -> None:
+        place, rest = divmod(size * len(self.story.clusters), 1.0)
+        cluster = self.story.clusters[int(place)]
+        if self.service.exists(cluster):
+            name, nodes = pick(list(cluster.groups), rest), pick((1, 2, 100), (rest * 17) % 1.0)
+            self.service.patch_automatically(cluster, name, nodes)
+
     def _vanish(self, size: float) -> None:
         cluster = pick(self.story.clusters, size)
         self.world.say(f"cluster {cluster.name} vanishes")
         self.service.core.vanish(cluster.name, now=self.world.now)
 
-    def _newer_release(self) -> None:
-        self.world.say("a newer release appears")
-        self.service.core.releases = (*RELEASES, "1.4.0")
+    def _newer_release(self, more: tuple[str, ...]) -> None:
+        self.world.say(f"a newer release appears: {more}")
+        self.service.core.releases = (*RELEASES, *more)
 
     # What comes to the function
 

@@ -14,17 +14,21 @@ from sandbox.hyperpod import AnswerLostError, Event, Faults, HyperPod, ServiceEr
 from sandbox.hyperpod.calls import Call
 from sandbox.hyperpod.distort import distort_cluster, distort_node
 from sandbox.hyperpod.model import Cluster
-from sandbox.hyperpod.words import MANAGED, NodeStatus, Software
+from sandbox.hyperpod.words import MANAGED, NodeStatus, Software, is_newer_patch
 from tests.simulation.chance import pick
+from tests.simulation.declarations import takes_back
 from tests.simulation.gate import Gate, Invocation, error
 from tests.simulation.images import Images
-from tests.simulation.requests import Patched, Request
+from tests.simulation.requests import Patched, Request, Truth
 
 STALE = 60.0
 """The oldest description that is shown for a fresh one, in seconds."""
 _FLAPPING = Faults(flapping=0.25)
 _UNKNOWN = Faults(unknown_values=0.3)
-_Seen = tuple[float, dict[str, Any], dict[str, Software]]
+_Seen = tuple[float, dict[str, Any], dict[str, Truth]]
+
+RELEASES = ("1.1.0", "1.2.0", "1.2.9", "1.2.10", "1.3.0", "1.3.1")
+"""The releases that there are, oldest first: as text they would be in another order."""
 
 
 class Service:
@@ -48,6 +52,7 @@ class Service:
         self.core = HyperPod(
             rng=chance.stream("the service's own"),
             faults=faults,
+            releases=RELEASES,
             images=images.facts,
         )
         self._publish = publish
@@ -57,7 +62,15 @@ class Service:
         """Every cluster there ever was, by name and by ARN."""
         self.scaled: list[tuple[float, Cluster]] = []
         """When somebody scaled which cluster."""
+        self.moved: list[tuple[float, Cluster]] = []
+        """When automatic patching moved nodes of which cluster."""
+        self._at_the_end: list[tuple[Patched, Callable[[], None]]] = []
         self._shown: dict[str, list[_Seen]] = {}
+
+    @property
+    def plain(self) -> bool:
+        """What it shows is how it is."""
+        return not (self._distorts or self._stale)
 
     def add(self, cluster: Cluster) -> None:
         self.core.add(cluster)
@@ -72,7 +85,12 @@ class Service:
         return self.core.next_due()
 
     def advance(self, now: float) -> None:
-        for event in self.core.advance(now):
+        events = self.core.advance(now)
+        for patched, move in list(self._at_the_end):
+            if patched.patch.over:
+                self._at_the_end.remove((patched, move))
+                move()
+        for event in events:
             self._publish(event)
 
     # The client
@@ -122,7 +140,15 @@ class Service:
         request = self._gate.invocation.request
         answer = self._ask("DescribeCluster", {"ClusterName": name})
         cluster = self.known[name]
-        truth = {group.name: group.current for group in cluster.groups.values()}
+        newest = Software(MANAGED, self.core.releases[-1])
+        truth = {
+            group.name: Truth(
+                current=group.current,
+                nodes=frozenset(node.software for node in group.nodes),
+                newest=all(node.software == newest for node in group.nodes),
+            )
+            for group in cluster.groups.values()
+        }
         self._look_truly()
         if self._stale:
             answer, truth = self._perhaps_stale(cluster.arn, answer, truth)
@@ -140,8 +166,8 @@ class Service:
         return answer
 
     def _perhaps_stale(
-        self, arn: str, answer: dict[str, Any], truth: dict[str, Software]
-    ) -> tuple[dict[str, Any], dict[str, Software]]:
+        self, arn: str, answer: dict[str, Any], truth: dict[str, Truth]
+    ) -> tuple[dict[str, Any], dict[str, Truth]]:
         """Never from before the last accepted patch could be seen: that a description forgets
         again what was shown before it has not been reported, beyond the old last status that
         stands for some seconds after a call (`settle_seconds`)."""
@@ -185,16 +211,20 @@ class Service:
             return
         cluster = self.known[request.properties["ClusterName"]]
         targets = request.accepted[0].targets if request.accepted else request.called_for
+        new, old = request.properties, request.old_properties
+        back = {name: takes_back(new, old, cluster, name) for name in targets}
         nodes = [
-            (node, target)
+            (node, target, back[name])
             for name, target in targets.items()
             if name in cluster.groups
             for node in cluster.groups[name].nodes
         ]
         off = any(
-            node.software != target or node.status is not NodeStatus.RUNNING
-            for node, target in nodes
+            node.status is not NodeStatus.RUNNING
+            or (node.software != target and (back or not _moved_on(node.software, target)))
+            for node, target, back in nodes
         )
+        request.lately_off.append(off)
         if off:
             request.some_off_target = True
         elif self.exists(cluster):
@@ -268,9 +298,20 @@ class Service:
         live = self.core.find(parameters["ClusterName"])
         assert live.patch is not None
         call: Call = self.core.calls[-1]
+        named = {
+            entry["InstanceGroupName"]
+            for entry in parameters.get("InstanceGroups", ())
+            if "ImageReleaseVersion" in entry
+        }
+        for part in live.patch.parts:
+            # As AWS documents it: of a named release, only nodes that are not on it.
+            on_it = any(node.software == part.new for node in part.todo)
+            assert not (part.group.name in named and on_it)
         targets = {part.group.name: part.new for part in live.patch.parts}
         patched = Patched(by, call, live.cluster, live.patch, targets)
         self.patches.append(patched)
+        if (size := self._world.chance.happens("automatic patching amid", 0.8)) is not None:
+            self._move_on_amid(patched, size)
         self._world.say(
             lambda: (
                 f"patch accepted, asked for by {by[:8]}: "
@@ -278,3 +319,34 @@ class Service:
             )
         )
         return patched
+
+    def _move_on_amid(self, patched: Patched, size: float) -> None:
+        """Automatic patching comes in the middle of this patch, as it ends, or soon after it."""
+        faults = self.core.faults
+        begins = faults.settle_seconds + faults.pending_seconds
+        name, nodes = (
+            pick(list(patched.targets), (size * 7) % 1.0),
+            pick((1, 2, 100), (size * 13) % 1.0),
+        )
+
+        def move() -> None:
+            if self.exists(patched.cluster):
+                self.patch_automatically(patched.cluster, name, nodes)
+
+        if size < 0.5:
+            self._at_the_end.append((patched, move))
+            return
+        lasts = begins if size < 0.7 else begins + 3.0 * faults.node_seconds
+        self._world.after(lasts * ((size * 29) % 1.0), move)
+
+    def patch_automatically(self, cluster: Cluster, group: str, nodes: int) -> None:
+        """HyperPod's own automatic patching moves nodes on."""
+        now = self._world.now
+        moved = self.core.patch_automatically(cluster.name, group, nodes, now=now)
+        if moved:
+            self._world.say(f"automatic patching moves {moved} nodes of {group} of {cluster.name}")
+            self.moved.append((now, cluster))
+
+
+def _moved_on(software: Software, target: Software) -> bool:
+    return is_newer_patch(software.release, target.release)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from sandbox.hyperpod.words import MANAGED
+from sandbox.hyperpod.words import MANAGED, NodeStatus, Software, is_newer_patch
 from tests.simulation import truth
-from tests.simulation.declarations import changed, config, means, wanted
+from tests.simulation.declarations import Wanted, changed, config, means, takes_back, wanted
 from tests.simulation.event_bridge import EventBridge
 from tests.simulation.functions import Functions
 from tests.simulation.gate import Invocation
@@ -81,12 +81,24 @@ class Invariants:
         if request.waiting or not unknowable:
             check(
                 "no node is patched that no declaration calls for",
-                *self._called_for(request, patched, invocation.description or {}),
+                *self._called_for(request, patched, invocation),
+            )
+            check(
+                "no newer patch release is taken back unasked",
+                *self._asked_back(request, patched, invocation),
+            )
+            check(
+                "no batch is sent to a Slurm cluster unasked",
+                not patched.cluster.slurm
+                or not patched.call.parameters.get("DeploymentConfig")
+                or request.properties.get("AllowRollingUpdateOnSlurm") == "true",
+                lambda: f"{request} called with {patched.call.parameters}",
             )
 
     def _called_for(
-        self, request: Request, patched: Patched, shown: dict[str, Any]
+        self, request: Request, patched: Patched, invocation: Invocation
     ) -> tuple[bool, str]:
+        shown = invocation.description or {}
         parameters, cluster = patched.call.parameters, patched.cluster
         new, old = request.properties, request.old_properties
         listed: list[dict[str, Any]] = parameters.get("InstanceGroups") or [
@@ -104,20 +116,75 @@ class Invariants:
                 return False, f"{request} does not declare {parameters} for {name}"
             if not whole and entry.get("ImageReleaseVersion") != software.release:
                 return False, f"{request} declares release {software.release} for {name}"
-            seen: dict[str, Any] = next(
-                (each for each in shown.get("InstanceGroups", ())
-                 if each["InstanceGroupName"] == name), {},
-            )  # fmt: skip
-            if _runs(seen, software.image, software.release):
+            seen = _group(shown, name)
+            if _runs(seen, software) and not self._some_are_left(patched, name, software, seen):
                 return False, f"{name} was shown to run {software} already"
+            if self._is_newest(request, patched, name, seen) and not invocation.disturbed:
+                return False, f"every node of {name} said that it is up to date"
             if request.rollback:
                 failed = wanted(old, cluster).get(name)
-                if failed is None or not _runs(seen, failed.image, failed.release):
+                if failed is None or not _runs(seen, failed, exactly=True):
                     return False, f"{name} was not proven to run what failed, {failed}"
                 if software.pinned is None or new.get("OnRollback") == "leave":
                     return False, f"{name} was not to be rolled back to {software}"
             elif name not in changed(new, old, cluster):
                 return False, f"the software of {name} was not changed by {request}"
+        return True, ""
+
+    def _some_are_left(
+        self, patched: Patched, name: str, software: Wanted, seen: dict[str, Any]
+    ) -> bool:
+        """Of a release, nodes that are not on it may be called for again."""
+        if software.release is None:
+            return False
+        counted = seen.get("TargetStateCount", seen["CurrentCount"])
+        return counted < seen["CurrentCount"] or any(
+            not software.runs_on(node.software) for node in patched.cluster.groups[name].nodes
+        )
+
+    def _is_newest(
+        self, request: Request, patched: Patched, name: str, seen: dict[str, Any]
+    ) -> bool:
+        """The latest image was declared, no patch was asked for by a revision, and the group and
+        each of its nodes show, and showed all the time, that there is nothing newer."""
+        cluster, group = patched.cluster, patched.cluster.groups[name]
+        new, old = request.properties, request.old_properties
+        if new.get("ImageId") != MANAGED or not self._service.plain or not cluster.shows_images:
+            return False
+        before = wanted(old, cluster).get(name) if means(old, cluster) else None
+        asked = before is not None and before.image == MANAGED
+        if request.rollback or (asked and new.get("Revision") is not None):
+            return False
+        newest = Software(MANAGED, self._service.core.releases[-1])
+        return (
+            bool(group.nodes)
+            and seen.get("CurrentImageId") == MANAGED
+            and seen.get("ImageVersionStatus") == "UpToDate"
+            and seen.get("TargetStateCount") == seen["CurrentCount"] == len(group.nodes)
+            and _at_rest(seen)
+            and all(n.software == newest and n.status is NodeStatus.RUNNING for n in group.nodes)
+        )
+
+    def _asked_back(
+        self, request: Request, patched: Patched, invocation: Invocation
+    ) -> tuple[bool, str]:
+        """A newer patch of the line that is called for, which was shown, was to be taken back."""
+        new, old, cluster = request.properties, request.old_properties, patched.cluster
+        shown = invocation.description or {}
+        says = self._service.plain and cluster.shows_images and not invocation.disturbed
+        for entry in patched.call.parameters.get("InstanceGroups", ()):
+            name, release = entry["InstanceGroupName"], entry.get("ImageReleaseVersion")
+            seen = _group(shown, name)
+            there = [seen.get("CurrentImageReleaseVersion")]
+            if seen.get("TargetStateCount") != 0:
+                there.append(seen.get("DesiredImageReleaseVersion"))
+            if says and not request.rollback:
+                there += [node.software.release for node in cluster.groups[name].nodes]
+            if takes_back(new, old, cluster, name):
+                failed = wanted(old, cluster).get(name)
+                release = failed.release if request.rollback and failed is not None else None
+            if any(is_newer_patch(version, release) for version in there):
+                return False, f"{name} shows {there}, and {request} calls for {release}"
         return True, ""
 
     # When a request is settled
@@ -267,13 +334,26 @@ class Invariants:
         return False
 
 
-def _runs(shown: dict[str, Any], image: str | None, release: str | None) -> bool:
-    """A description names that very image or release for the group, which is at rest."""
+def _group(shown: dict[str, Any], name: str) -> dict[str, Any]:
+    groups: list[dict[str, Any]] = shown.get("InstanceGroups", [])
+    return next((each for each in groups if each["InstanceGroupName"] == name), {})
+
+
+def _at_rest(shown: dict[str, Any]) -> bool:
     status = shown.get("SoftwareUpdateStatus")
     if status not in (None, "Succeeded", "Failed", "RollbackComplete"):
         return False
-    if shown.get("Status") not in _SETTLED or shown.get("ActiveOperations"):
+    return shown.get("Status") in _SETTLED and not shown.get("ActiveOperations")
+
+
+def _runs(shown: dict[str, Any], wanted: Wanted, *, exactly: bool = False) -> bool:
+    """A description names that very image or release for the group, which is at rest. `exactly`:
+    the release that was called for, and no newer one of its line."""
+    if not _at_rest(shown):
         return False
-    if release is not None:
-        return bool(shown.get("CurrentImageReleaseVersion") == release)
-    return image != MANAGED and shown.get("CurrentImageId") == image
+    if wanted.release is not None:
+        version = shown.get("CurrentImageReleaseVersion")
+        if exactly:
+            return bool(version == wanted.release)
+        return wanted.runs_on(Software(MANAGED, version))
+    return wanted.image != MANAGED and shown.get("CurrentImageId") == wanted.image

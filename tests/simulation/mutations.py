@@ -33,6 +33,7 @@ from hyperpod_software.words.decision import Finish, Outcome, Wait, failed
 from hyperpod_software.words.problem import Problem
 from hyperpod_software.words.reply import Reply, Way
 from hyperpod_software.words.request import Request
+from hyperpod_software.words.software import Software
 
 Break = Callable[[pytest.MonkeyPatch], None]
 
@@ -44,6 +45,8 @@ class Mutation:
     name: str
     breaks: Break
     invariant: str
+    enough: int = 1500
+    """Histories in which it must have shown."""
 
 
 def _anybody_may_call(patch: pytest.MonkeyPatch) -> None:
@@ -76,6 +79,26 @@ def _every_group_is_patched(patch: pytest.MonkeyPatch) -> None:
 
 def _what_is_proven_is_patched_again(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(starting, "_is_proven", lambda *_: False)
+
+
+def _what_is_partly_there_is_left(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(starting, "_has_release", lambda *_: True)
+
+
+def _up_to_date_is_overlooked(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(starting, "_has_newest", lambda *_: False)
+
+
+def _newer_patches_are_taken_back(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(starting, "_taken_back", lambda *_: None)
+
+
+def _newer_patches_are_skipped_nodes(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Software, "counts", Software.is_met_by)
+
+
+def _batches_are_sent_to_slurm(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(starting, "batch_refusal", lambda *_: None)
 
 
 def _the_deployment_config_is_left_out(patch: pytest.MonkeyPatch) -> None:
@@ -375,6 +398,7 @@ def _the_long_timeout_is_cut_to_the_hour(patch: pytest.MonkeyPatch) -> None:
 
 _TRUE = "every answer is true"
 _CALLED_FOR = "no node is patched that no declaration calls for"
+_ASKED_BACK = "no newer patch release is taken back unasked"
 _ONE_CALL = "one declared change, at most one accepted patch call"
 _HANGING = "no request is left hanging"
 _STABLE = "the physical id names the cluster and is stable"
@@ -385,6 +409,11 @@ MUTATIONS = (
     Mutation("old requests may call", _old_requests_may_call, "a patch is called only while CloudFormation waits for it"),
     Mutation("every group is patched", _every_group_is_patched, _CALLED_FOR),
     Mutation("what is proven is patched again", _what_is_proven_is_patched_again, _CALLED_FOR),
+    Mutation("what is partly there is left", _what_is_partly_there_is_left, _TRUE),
+    Mutation("UpToDate is overlooked", _up_to_date_is_overlooked, _CALLED_FOR),
+    Mutation("newer patches are taken back", _newer_patches_are_taken_back, _ASKED_BACK),
+    Mutation("newer patches are skipped nodes", _newer_patches_are_skipped_nodes, _TRUE, enough=2000),
+    Mutation("batches are sent to Slurm", _batches_are_sent_to_slurm, "no batch is sent to a Slurm cluster unasked"),
     Mutation("the deployment config is left out", _the_deployment_config_is_left_out, _CALLED_FOR),
     Mutation("a rollback patches what is not proven", _a_rollback_patches_what_is_not_proven, _CALLED_FOR),
     Mutation("an old Succeeded is believed", _an_old_succeeded_is_believed, _TRUE),

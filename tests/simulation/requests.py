@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -22,6 +23,16 @@ class Phase(Enum):
     ANSWERED = "answered"
     EXPIRED = "expired"
     CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What a group truly is when it is described."""
+
+    current: Software
+    nodes: frozenset[Software]
+    newest: bool
+    """Every node of it runs the newest release."""
 
 
 @dataclass(eq=False)
@@ -115,7 +126,9 @@ class Request:
     """In a look of this request, every node of its patched groups ran what was asked for."""
     some_off_target: bool = False
     """In a look of this request, some node of them did not, or did not run at all."""
-    seen: list[dict[str, Software]] = field(default_factory=list[dict[str, Software]])
+    lately_off: deque[bool] = field(default_factory=lambda: deque[bool](maxlen=3))
+    """The same of its last looks, one by one."""
+    seen: list[dict[str, Truth]] = field(default_factory=list[dict[str, Truth]])
     """What its groups truly ran, group by group, at each description it was shown."""
     cluster_seen_missing: bool = False
     groups_seen_missing: bool = False

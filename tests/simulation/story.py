@@ -7,17 +7,20 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from sandbox.hyperpod import RELEASES, Faults, load_cluster
+from sandbox.hyperpod import Faults, load_cluster
 from sandbox.hyperpod.model import Cluster
+from sandbox.hyperpod.words import MANAGED, Software
 from tests.simulation import images
 from tests.simulation.chance import Chance, pick
 from tests.simulation.functions import FUNCTION_ARN
+from tests.simulation.hyperpod import RELEASES
 from tests.simulation.requests import Properties
 from tests.simulation.stacks import Template, Trouble
 from tests.simulation.world import BEGIN
 
 _LAST_WORDS = (None, "Succeeded", "Succeeded", "Failed", "RollbackComplete")
 _TIMEOUTS = (60, 300, 300, 600, 900, 1800, 3420)
+_OF_RELEASES = ("ImageReleaseVersion", "ReleaseLine", "AllowDowngrade")
 _LONG_TIMEOUTS = (3421, 7200, 7200, 20_000, 43_020)
 
 
@@ -83,7 +86,7 @@ class _Teller:
     def _cluster(self, name: str, *, wide: bool) -> Cluster:
         draw = self._draw
         slurm, continuous = draw.random() < 0.4, draw.random() < 0.6
-        custom = draw.random() < 0.5
+        custom = draw.random() < 0.35
         count = 100 if wide else draw.choice((1, 1, 2, 2, 3, 4))
         groups: list[dict[str, Any]] = []
         for number in range(count):
@@ -95,7 +98,9 @@ class _Teller:
             if custom:
                 group["CurrentImageId"] = draw.choice(images.GOOD)
             else:
-                group["CurrentImageReleaseVersion"] = draw.choice(RELEASES)
+                group["CurrentImageReleaseVersion"] = draw.choice((*RELEASES, "1.2.0", "1.2.0"))
+                if not slurm and draw.random() < 0.2:
+                    group["AutoPatchConfig"] = {"PatchingStrategy": "WhenIdle"}
             last = draw.choice(_LAST_WORDS)
             if last is not None and draw.random() < 0.7:
                 group["SoftwareUpdateStatus"] = last
@@ -110,9 +115,14 @@ class _Teller:
         cluster = load_cluster(
             description,
             rng=draw,
-            now=BEGIN - draw.choice((3600.0, 86400.0, 400.0 * 86400.0)),
+            now=BEGIN - draw.choice((3600.0, *(86400.0,) * 5, 400.0 * 86400.0)),
             releases=RELEASES,
         )
+        for member in cluster.groups.values():
+            # An earlier patch may have left nodes of it behind.
+            if not custom and draw.random() < 0.3:
+                for node in member.nodes[1:][: draw.choice((1, 1, 2))]:
+                    node.software = Software(MANAGED, draw.choice(RELEASES))
         # Older clusters have been seen with and without either field.
         cluster.shows_images = continuous or draw.random() < 0.3
         cluster.shows_update_status = continuous or draw.random() < 0.5
@@ -131,12 +141,12 @@ class _Teller:
             "new_instance_ids": draw.random() < 0.3,
             "failure_ends": draw.choice(("Failed", "RollbackComplete")),
             "instance_events": draw.random() < 0.1,
-            "slurm_batches": "EveryNode",
+            "slurm_batches": "Honoured",
         }
         failing = [images.FAILING]
         if (size := strikes("image fails")) is not None:
             failing.append(pick(images.GOOD, size))
-            changes["failing_versions"] = (pick(RELEASES, size),)
+            changes["failing_versions"] = (pick((*RELEASES, *(RELEASES[-1],) * 4), size),)
         changes["failing_amis"] = tuple(failing)
         if (size := strikes("nodes skipped")) is not None:
             changes["skipped_nodes"] = 1 + int(size * 4)
@@ -148,6 +158,8 @@ class _Teller:
             changes["noop_shows"] = "Unchanged"
         if strikes("current nodes are patched again") is not None:
             changes["repatch_current"] = True
+        if (size := strikes("Slurm takes no batches")) is not None:
+            changes["slurm_batches"] = pick(("Refused", "EveryNode"), size)
         return Faults().changed(changes)
 
     def _slow(self) -> tuple[float, ...]:
@@ -179,7 +191,7 @@ class _Teller:
             names = [name for name in cluster.groups if draw.random() < 0.7] or None
         self._software(properties, cluster, names)
         if draw.random() < 0.6:
-            properties["DeploymentConfig"] = self._config()
+            self._roll_out(properties, cluster)
         if draw.random() < 0.1:
             properties["OnCreate"] = "adopt"
         if draw.random() < 0.15:
@@ -190,13 +202,15 @@ class _Teller:
 
     def _software(self, properties: Properties, cluster: Cluster, names: list[str] | None) -> None:
         draw = self._draw
-        for name in ("ImageId", "ImageOwner", "ImageReleaseVersion", "InstanceGroups", "Revision"):
+        for name in (*_OF_RELEASES, "ImageId", "ImageOwner", "InstanceGroups", "Revision"):
             properties.pop(name, None)
         custom = any(group.current.custom for group in cluster.groups.values())
         kind = draw.choices(
-            ("ami", "latest", "release"), (7, 2, 1) if custom else (2, 4, 1 if cluster.slurm else 4)
+            ("ami", "latest", "release"),
+            (7, 2, 0.5) if custom else (2, 5, 0.5 if cluster.slurm else 8),
         )[0]
-        release = draw.choice(RELEASES)
+        # Those of which there is a newer patch more often.
+        release = draw.choice((*RELEASES, "1.2.9", "1.2.9", "1.3.0"))
         if kind == "ami":
             properties["ImageId"] = draw.choice((*images.GOOD, *images.GOOD, images.FAILING))
             if draw.random() < 0.7:
@@ -204,11 +218,24 @@ class _Teller:
         elif kind == "latest":
             properties["ImageId"] = "default"
             properties["Revision"] = draw.choice(("1", "2", "3"))
-        elif names is None:
-            properties["ImageReleaseVersion"] = release
+        else:
+            if names is None:
+                properties["ImageReleaseVersion"] = release
+            if draw.random() < 0.3:
+                properties["ReleaseLine"] = release.rpartition(".")[0]
+            elif draw.random() < 0.3:
+                properties["AllowDowngrade"] = "true"
+            if draw.random() < 0.4:
+                properties["Revision"] = draw.choice(("1", "2"))
         if names is not None:
             each = {"ImageReleaseVersion": release} if kind == "release" else {}
             properties["InstanceGroups"] = [{"InstanceGroupName": n, **each} for n in names]
+
+    def _roll_out(self, properties: Properties, cluster: Cluster) -> None:
+        properties["DeploymentConfig"] = self._config()
+        properties.pop("AllowRollingUpdateOnSlurm", None)
+        if cluster.slurm and self._draw.random() < 0.7:
+            properties["AllowRollingUpdateOnSlurm"] = "true"
 
     def _config(self) -> dict[str, Any]:
         draw = self._draw
@@ -235,16 +262,14 @@ class _Teller:
         elif kind == 1:
             properties["InstanceGroups"] = [{"InstanceGroupName": "nosuch"}]
             if "ImageReleaseVersion" in properties or "ImageId" not in properties:
-                properties.pop("ImageReleaseVersion", None)
+                _without_release(properties)
                 properties["ImageId"] = "default"
         elif kind == 2:
             properties["Timeout"] = "soon"
         else:
             properties["ImageId"] = pick(images.UNUSABLE, rest)
             properties["ImageOwner"] = "self"
-            properties.pop("ImageReleaseVersion", None)
-            for entry in properties.get("InstanceGroups", []):
-                entry.pop("ImageReleaseVersion", None)
+            _without_release(properties)
         return properties
 
     def _next(self, template: Template, clusters: list[Cluster]) -> Template:
@@ -275,7 +300,7 @@ class _Teller:
             self._software(properties, cluster, names)
             self._spoiled(properties, cluster)
         elif what == "config":
-            properties["DeploymentConfig"] = self._config()
+            self._roll_out(properties, cluster)
         elif what == "groups":
             chosen = [each for each in cluster.groups if draw.random() < 0.6] or None
             self._software(properties, cluster, chosen)
@@ -311,3 +336,10 @@ class _Teller:
 
     def _rest(self) -> float:
         return self._draw.choice((8.0, 8.0, 20.0, 100.0, 4000.0))
+
+
+def _without_release(properties: Properties) -> None:
+    for name in _OF_RELEASES:
+        properties.pop(name, None)
+    for entry in properties.get("InstanceGroups", []):
+        entry.pop("ImageReleaseVersion", None)

@@ -9,21 +9,19 @@ import pytest
 from tests.simulation.history import run
 from tests.simulation.mutations import MUTATIONS, Mutation
 
-ENOUGH = 1500
-"""Histories in which a break must have shown."""
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.name)
 def test_a_break_is_noticed(mutation: Mutation, monkeypatch: pytest.MonkeyPatch) -> None:
     mutation.breaks(monkeypatch)
     noticed: Counter[str] = Counter()
-    for seed in range(ENOUGH):
+    for seed in range(mutation.enough):
         broken = run(seed).broken
         if broken is not None:
             noticed[broken[0]] += 1
             if broken[0] == mutation.invariant:
                 return
-    pytest.fail(f"not noticed in {ENOUGH} histories; noticed was: {dict(noticed)}")
+    pytest.fail(f"not noticed in {mutation.enough} histories; noticed was: {dict(noticed)}")
 
 
 def test_every_invariant_is_broken_by_some_break() -> None:

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 from sandbox.hyperpod.model import Cluster
-from sandbox.hyperpod.words import MANAGED
+from sandbox.hyperpod.words import MANAGED, is_newer_patch
 from tests.simulation import images
-from tests.simulation.declarations import Wanted, changed, means, wanted
+from tests.simulation.declarations import Wanted, changed, means, takes_back, wanted
 from tests.simulation.hyperpod import Service
-from tests.simulation.requests import Patched, Request
+from tests.simulation.requests import Patched, Request, Truth
 from tests.simulation.stacks import Stack
 
 _ALSO_BACK = ("AlreadyCurrent", "PatchedWithSkippedNodes", "Accepted")
@@ -70,7 +70,7 @@ def _blind(request: Request, service: Service) -> bool:
     if not cluster.shows_update_status and old is not None and cluster.failure_message == old:
         return True
     since = request.called - 200.0  # a scaling that was under way may end afterwards
-    times = [(each.call.time, each.cluster) for each in others] + service.scaled
+    times = [(each.call.time, each.cluster) for each in others] + service.scaled + service.moved
     return any(time > since and each is cluster for time, each in times)
 
 
@@ -85,9 +85,11 @@ def _skipped(patched: Patched) -> bool:
 
 
 def _scaled(patched: Patched, service: Service) -> bool:
-    """Somebody scaled the cluster during or after the patch: nodes came up while it ran."""
+    """Somebody scaled the cluster during or after the patch, or automatic patching moved nodes of
+    it on: nodes came up while it ran."""
     return any(
-        time > patched.call.time and cluster is patched.cluster for time, cluster in service.scaled
+        time > patched.call.time and cluster is patched.cluster
+        for time, cluster in (*service.scaled, *service.moved)
     )
 
 
@@ -134,7 +136,10 @@ def _success(
         case "NothingToPatch":
             _expect(not called, "a call was accepted")
             cluster = service.known[request.properties["ClusterName"]]
-            _expect(_was_current(request, cluster), "a changed group was never shown as current")
+            _expect(
+                _was_current(request, cluster, service),
+                "a changed group was never shown as current",
+            )
         case "Patching":
             _expect(request.condition is not None, "nothing waits for its end")
             _expect(called or request.called_for, "it did not call for a patch")
@@ -172,14 +177,38 @@ def _already_current(
         _expect(request.all_on_target, "in no look did all nodes run what is declared")
 
 
-def _was_current(request: Request, cluster: Cluster) -> bool:
+def _was_current(request: Request, cluster: Cluster, service: Service) -> bool:
     old = request.old_properties if means(request.old_properties, cluster) else None
     names = changed(request.properties, old, cluster)
     declared = wanted(request.properties, cluster)
-    pins = {name: declared[name].pinned for name in names}
     return any(
-        all(pin is not None and truth.get(name) == pin for name, pin in pins.items())
+        all(
+            name in truth
+            and _is_there(
+                declared[name],
+                truth[name],
+                plain=service.plain and cluster.shows_images,
+                back=takes_back(request.properties, old, cluster, name),
+            )
+            for name in names
+        )
         for truth in request.seen
+    )
+
+
+def _is_there(declared: Wanted, truth: Truth, *, plain: bool, back: bool) -> bool:
+    """A group needs no patch. `plain`: what is shown is how it is, and it shows its nodes."""
+    if declared.image == MANAGED:
+        return not truth.current.custom and (truth.newest or not plain)
+    if not declared.runs_on(truth.current):
+        return False
+    return (
+        declared.release is None
+        or not plain
+        or all(
+            declared.runs_on(node) or (not back and is_newer_patch(node.release, declared.release))
+            for node in truth.nodes
+        )
     )
 
 
@@ -197,7 +226,7 @@ class _Failure:
 
     def judge(self) -> None:
         starts: dict[str, Callable[[], object]] = {
-            "The timeout of": lambda: self._late,
+            "The timeout of": lambda: self._late and not self._was_over,
             "Nothing was patched, and it is too late to begin": lambda: self._too_late,
             "Nothing was patched within ": lambda: self._too_late,
             "Nothing was patched: the patch of": lambda: self._too_late,
@@ -205,6 +234,8 @@ class _Failure:
             "The patch of cluster": self._went_badly,
             "While being patched,": lambda: self._request.cluster_seen_missing,
             "HyperPod ended the update of": self._some_skipped,
+            "A rolling update (DeploymentConfig) was declared": self._batch_on_slurm,
+            "A patch to release ": self._takes_newer_back,
             "It is not known whether HyperPod took the call": lambda: (
                 self._request.disturbed or not self._request.accepted
             ),
@@ -247,10 +278,23 @@ class _Failure:
         well = own.patch.over and all(part.done and not part.went_back for part in own.patch.parts)
         return not (well and self._request.all_on_target and own.cluster.shows_images)
 
+    @property
+    def _was_over(self) -> bool:
+        """In its last looks everything was as declared, and shown to be. Where nothing was to be
+        changed, it may wait for a sign of that until a short timeout passes."""
+        if not self._request.accepted or not self._service.plain:
+            return False
+        own, looks = self._request.accepted[0], self._request.lately_off
+        well = own.patch.over and all(part.done for part in own.patch.parts)
+        shows = own.cluster.shows_images and own.cluster.shows_update_status
+        return well and shows and len(looks) == looks.maxlen and not any(looks)
+
     def _some_skipped(self) -> bool:
         accepted = self._request.accepted
         alike = bool(accepted) and _alike(self._request, accepted[0])
-        return self._request.some_off_target or alike
+        plain = self._service.plain
+        off = any(self._request.lately_off) if plain else self._request.some_off_target
+        return off or alike
 
     def _image(self) -> Any:
         return self._request.properties.get("ImageId")
@@ -263,7 +307,7 @@ class _Failure:
     def _slurm_on_default(self) -> bool:
         assert self._cluster is not None
         return self._cluster.slurm and any(
-            truth[name].image == MANAGED
+            truth[name].current.image == MANAGED
             for truth in self._request.seen
             for name in wanted(self._request.properties, self._cluster)
         )
@@ -271,7 +315,24 @@ class _Failure:
     def _on_custom(self) -> bool:
         assert self._cluster is not None
         declared: dict[str, Wanted] = wanted(self._request.properties, self._cluster)
-        return any(truth[name].custom for truth in self._request.seen for name in declared)
+        return any(truth[name].current.custom for truth in self._request.seen for name in declared)
+
+    def _batch_on_slurm(self) -> bool:
+        declared = self._request.properties
+        allowed = declared.get("AllowRollingUpdateOnSlurm") == "true"
+        slurm = self._cluster is not None and self._cluster.slurm
+        return slurm and bool(declared.get("DeploymentConfig")) and not allowed
+
+    def _takes_newer_back(self) -> bool:
+        assert self._cluster is not None
+        new, old = self._request.properties, self._request.old_properties
+        return any(
+            is_newer_patch(software.release, each.release)
+            and not takes_back(new, old, self._cluster, name)
+            for name, each in wanted(new, self._cluster).items()
+            for truth in self._request.seen
+            for software in (truth[name].current, *truth[name].nodes)
+        )
 
 
 def same_resource(

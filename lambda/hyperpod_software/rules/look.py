@@ -79,8 +79,10 @@ class Watched:
         on_image = self.on_image
         if on_image is None:
             return self.tally.skipped + self.tally.untouched
-        # It counts running nodes: one that failed is told as failed, and not twice.
-        return max(0, self.group.current_count - on_image - self.tally.failed)
+        # It counts running nodes on that very release: one that failed is told as failed, and not
+        # twice, and one that was moved on needs nothing.
+        others = self.tally.failed + self.tally.newer
+        return max(0, self.group.current_count - on_image - others)
 
     @property
     def unchanged(self) -> bool:

@@ -58,7 +58,7 @@ def plan(
     busy = in_flight(cluster)
     # Where another group has to wait in any case, there is time to read them later.
     if unread and (busy is None or unread == groups):
-        return CountNodes(unread)
+        return CountNodes(changed)
     if not groups:
         return _all_there(declared, cluster, changed, first=not same_cluster)
     if busy is not None:
@@ -69,7 +69,11 @@ def plan(
                 cluster,
             )
         return Wait(f"Waiting to begin: {busy}.")
-    refusal = _refusal(declared, cluster, groups) or _taken_back(request, cluster, groups, readings)
+    refusal = _refusal(declared, cluster, groups)
+    if refusal is None and declared.image_id is None:
+        if not readings:
+            return CountNodes(changed)
+        refusal = _taken_back(request, cluster, groups, readings)
     if refusal is not None:
         return failed(refusal, cluster)
     if now >= request.begin_by:
@@ -112,7 +116,8 @@ def is_same_cluster(request: Request, cluster: Cluster) -> bool:
 
 def software_for(request: Request, cluster: Cluster, name: str) -> Software | None:
     """The software declared for a group, and whether it was asked for in place of a newer release
-    of its line: where the diff shows the older one, or the declaration allows it."""
+    of its line: where the diff shows the older one, or the declaration allows it. A release line
+    asks for no older one: what is newer than it calls for is what it declares, too."""
     software = request.declared.software_of(name)
     if software is None or software.version is None:
         return software
@@ -120,7 +125,7 @@ def software_for(request: Request, cluster: Cluster, name: str) -> Software | No
     if request.previous is not None and is_same_cluster(request, cluster):
         before = request.previous.software_of(name)
     shown = (before and release_number(before.version)) or ()
-    older = shown > (release_number(software.version) or ())
+    older = software.line is None and shown > (release_number(software.version) or ())
     return replace(software, takes_back=older or request.declared.allow_downgrade)
 
 
