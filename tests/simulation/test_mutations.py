@@ -10,7 +10,6 @@ from tests.simulation.history import run
 from tests.simulation.mutations import MUTATIONS, Mutation
 
 
-
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.name)
 def test_a_break_is_noticed(mutation: Mutation, monkeypatch: pytest.MonkeyPatch) -> None:
     mutation.breaks(monkeypatch)
