@@ -31,7 +31,7 @@ _INTEGER_MAX: Final = 2**31 - 1
 # Ours: the revision is never sent to SageMaker.
 _REVISION: Final = re.compile(r"[!-~]([ -~]{0,62}[!-~])?", re.ASCII)
 # Systems Manager's own rules for a parameter's name.
-_PARAMETER: Final = re.compile(r"/?[a-zA-Z0-9_.\-]+(/[a-zA-Z0-9_.\-]+)*", re.ASCII)
+_PARAMETER: Final = re.compile(r"[a-zA-Z0-9_.\-]+|(/[a-zA-Z0-9_.\-]+)+", re.ASCII)
 _PARAMETER_MAX: Final = 1011
 _PARAMETER_LEVELS: Final = 15
 # What AWS allows in tags; nothing here has a meaning in an IAM policy.
@@ -155,7 +155,7 @@ def check_parameter_name(value: object) -> str:
         "parameter_name",
         value,
         "the name of an SSM parameter, known at synthesis: letters, digits and _.- in at most "
-        "15 levels parted by /, without a version",
+        "15 levels, each after a / where there are several, without a version",
     )
 
 
@@ -178,7 +178,8 @@ def check_alarm_name(property_name: str, value: object) -> str:
         isinstance(value, str)
         and value.strip()
         and len(value) <= _ALARM_NAME_MAX
-        and not re.search(r"[\r\n\u0085\u2028\u2029]", value)
+        # … and CloudWatch takes no control characters.
+        and not re.search(r"[\x00-\x1f\x7f\u0085\u2028\u2029\ud800-\udfff]", value)
     ):
         return value
     raise PropertyError(property_name, value, requirement)

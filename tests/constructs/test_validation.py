@@ -126,6 +126,7 @@ def test_a_bad_property_is_refused(stack, properties, complaint):
         (lambda: SoftwareImage.from_ssm_parameter("/"), "parameter_name is '/'"),
         (lambda: SoftwareImage.from_ssm_parameter("/a/"), "parameter_name is '/a/'"),
         (lambda: SoftwareImage.from_ssm_parameter("/a:3"), "parameter_name is '/a:3'.*version"),
+        (lambda: SoftwareImage.from_ssm_parameter("ml/golden"), "each after a / where there are"),
         (lambda: SoftwareImage.from_ssm_parameter("/x" * 16), "in at most 15 levels"),
         (lambda: SoftwareImage.from_ssm_parameter("x" * 1012), "parameter_name is 'xxx"),
         (
@@ -172,8 +173,10 @@ def test_a_bad_value_is_refused_where_it_is_written(make, complaint):
         ([" "], r"rollback_alarms\[0\] is ' ', but must be the name of a CloudWatch alarm"),
         (["a", "x" * 256], r"rollback_alarms\[1\] is 'xxx"),
         (["a\nb"], r"rollback_alarms\[0\]"),
+        (["a\x1bb"], r"rollback_alarms\[0\]"),
+        (["\ud800"], r"rollback_alarms\[0\]"),
     ],
-    ids=["eleven", "blank", "long", "two lines"],
+    ids=["eleven", "blank", "long", "two lines", "control", "surrogate"],
 )
 def test_bad_alarms_are_refused(stack, names, complaint):
     with pytest.raises(PropertyError, match=complaint):
