@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
+import inspect
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from aws_cdk import App, Validations
+from botocore.session import get_session
 from cdk_nag import AwsSolutionsChecks
 
-from app import KEYS, Context, ContextError, HyperPodPatching
+from app import (
+    ALIASES,
+    ELSEWHERE,
+    KEYS,
+    Context,
+    ContextError,
+    HyperPodPatching,
+    declared_keys,
+    main,
+)
+from hyperpod_patching import BatchSize, ClusterSoftware, RollingUpdate, SoftwareImage
 
 ROOT = Path(__file__).parents[2]
 AMI = "ami-0123456789abcdef0"
@@ -32,6 +46,47 @@ def declared(**context):
     for name in ("ServiceToken", "ServiceTimeout", "Timeout", "ClusterName"):
         properties.pop(name)
     return properties
+
+
+def names_of_the_library():
+    yield from list(inspect.signature(ClusterSoftware.__init__).parameters)[3:]  # self, scope, id
+    yield from (
+        field.name for kind in (RollingUpdate, BatchSize) for field in dataclasses.fields(kind)
+    )
+    for kind in (SoftwareImage, BatchSize):
+        for name, one in vars(kind).items():
+            if isinstance(one, staticmethod):
+                yield name
+    for one in vars(SoftwareImage).values():
+        if isinstance(one, staticmethod):
+            yield from inspect.signature(one).parameters
+
+
+def names_of_the_api():
+    shapes = [
+        get_session()
+        .get_service_model("sagemaker")
+        .operation_model("UpdateClusterSoftware")
+        .input_shape
+    ]
+    while shapes:
+        shape = shapes.pop()
+        if shape.type_name == "list":
+            shapes.append(shape.member)
+        elif shape.type_name == "structure":
+            yield from shape.members
+            shapes.extend(shape.members.values())
+
+
+def words(name):
+    return re.findall(r"[a-z]+", re.sub(r"([A-Z])", r"_\1", name).lower())
+
+
+# What the command line and others call it.
+OTHERS = ("batch_size", "rollback_batch_size", "StackName", "ClusterArn", "KmsKeyId")
+PROPERTIES = sorted(
+    {tuple(words(name)) for name in (*names_of_the_library(), *names_of_the_api(), *OTHERS)}
+)
 
 
 def run(context, outdir, **environment):
@@ -167,6 +222,17 @@ def test_the_stack_and_the_timeout_are_as_asked_and_the_outputs_are_the_attribut
         ({"timeout": "²"}, "-c timeout=²: must be a whole number of minutes"),
         ({"on-create": "Patch"}, "-c on-create=Patch: must be patch or adopt"),
         ({"on-rollback": ""}, "-c on-rollback=: must be restore or leave"),
+        (
+            {"alarms": "arn:aws:cloudwatch:us-east-1:1:alarm:a"},
+            "-c alarms=arn:aws:cloudwatch:us-ea",
+        ),
+        ({"cluster-tags": ""}, "-c cluster-tags=: '' must be KEY=VALUE, each key once"),
+        ({"cluster-tags": "a"}, "-c cluster-tags=a: 'a' must be KEY=VALUE"),
+        ({"cluster-tags": "a=b,a=c"}, "-c cluster-tags=a=b,a=c: 'a=c' must be KEY=VALUE, each key"),
+        ({"cluster-tags": "a*=b"}, "-c cluster-tags=a*=b: 'a*' must be 1 to 128 letters"),
+        ({"cluster-tags": {"a": 1}}, "-c cluster-tags=a=1: 1 must be at most 256 letters"),
+        ({"cluster-tags": {}}, "-c cluster-tags=: must be a mapping of at least one tag"),
+        ({"wait": "maybe"}, "-c wait=maybe: must be yes or no"),
         ({"stack": "1st"}, "-c stack=1st: must be 1 to 128 letters"),
         ({"stack": ""}, "-c stack=: must be 1 to 128 letters"),
         ({"image": "x" * 9999}, "-c image=" + "x" * 79 + "…: must be"),
@@ -189,36 +255,219 @@ def test_cdk_nag_finds_nothing_in_it():
     app.synth()  # raises for a finding
 
 
+def spellings(name):
+    pascal = "".join(map(str.capitalize, name))
+    return {"-".join(name), "_".join(name), pascal, pascal[0].lower() + pascal[1:]}
+
+
+@pytest.mark.parametrize("name", PROPERTIES, ids="-".join)
+def test_no_property_of_library_or_api_is_ignored(name):
+    for typed in spellings(name):
+        context = {"cluster": "ml", "image": "default", typed: {"senseless": {}}}
+        with pytest.raises(ContextError, match=f"-c {typed}=") as refused:
+            HyperPodPatching(App(), Context(context))
+        key = "-".join(name)
+        assert key in {*KEYS, *ALIASES} or str(refused.value).endswith(f": {ELSEWHERE[key]}")
+
+
+def test_what_is_said_elsewhere_names_a_key():
+    for hint in set(ELSEWHERE.values()):
+        assert set(re.findall(r"[a-z-]+", hint)) & set(KEYS) or "app of your own" in hint
+
+
+VALUES = {
+    "cluster": "ml",
+    "image": AMI,
+    "groups": "workers,login",
+    "batch": "25%",
+    "rollback-batch": "4",
+    "wait-interval": "300",
+    "alarms": "errors",
+    "stack": "Weekly",
+    "wait": "no",
+}
+
+
+@pytest.mark.parametrize("alias", ALIASES)
+def test_a_property_is_taken_for_its_key(alias):
+    key = ALIASES[alias]
+    others = {"cluster": "ml", "image": AMI, "batch": "25%"}
+    by_key = template(**{**others, key: VALUES[key]})
+    others.pop(key, None)
+    for typed in spellings(tuple(alias.split("-"))):
+        assert template(**{**others, typed.replace("_", "-"): VALUES[key]}) == by_key
+
+
+def test_a_key_may_be_written_in_any_way():
+    typed = {"Cluster": "ml", "IMAGE": AMI, "rollbackBatch": "4", "Batch": 4, "on_create": "adopt"}
+    keys = {"cluster": "ml", "image": AMI, "rollback-batch": "4", "batch": 4, "on-create": "adopt"}
+    assert template(**typed) == template(**keys)
+
+
+def test_a_key_and_its_alias_must_agree():
+    Context({"groups": "workers", "instance-groups": "workers"})
+    with pytest.raises(ContextError) as refused:
+        Context({"groups": "workers", "InstanceGroups": "login"})
+    assert str(refused.value) == (
+        "-c groups=workers and -c InstanceGroups=login: both are groups, give one of them"
+    )
+
+
+@pytest.mark.parametrize("value", ["no", "false", False])
+def test_wait_may_be_said_as_the_property_says_it(value):
+    assert declared(wait=value)["WaitForCompletion"] == "false"
+
+
+@pytest.mark.parametrize("tags", ["team=ml, stage=prod", {"team": "ml", "stage": "prod"}])
+def test_cluster_tags_narrow_the_role(tags):
+    found = json.dumps(template(cluster="ml", image="default", cluster_tags=tags))
+    assert (
+        '{"StringEquals": {"aws:ResourceTag/team": "ml", "aws:ResourceTag/stage": "prod"}}' in found
+    )
+
+
 @pytest.mark.parametrize(
     ("typed", "meant"),
     [
         ("group", "groups"),
-        ("Groups", "groups"),
-        ("rollbackBatch", "rollback-batch"),
-        ("rollback_batch", "rollback-batch"),
         ("wait-intervall", "wait-interval"),
-        ("on_create", "on-create"),
-        ("cluster-name", "cluster"),
         ("images", "image"),
         ("alarm", "alarms"),
+        ("instance-group", "groups"),
+        ("max_batch", "batch"),
     ],
 )
 def test_a_mistyped_key_is_refused_and_the_right_one_named(typed, meant):
+    for declared in ((), (typed,)):
+        with pytest.raises(ContextError) as refused:
+            Context({"cluster": "ml", typed: "x"}, declared)
+        assert str(refused.value) == f"-c {typed}=… is not a context key of this app: {meant} is"
+
+
+@pytest.mark.parametrize(
+    ("typed", "hint"),
+    [
+        ("environment", "its keys are cluster, cluster-tags, image, groups, "),
+        ("", "its keys are cluster, "),
+        ("batch-of-nodes", "batch is"),
+        ("cluster ", "cluster is"),
+        ("foo:bar", "its keys are "),
+        ("versions", "image=release:"),
+        ("Deployment-Configuration", "batch, rollback-batch, wait-interval and alarms say it"),
+    ],
+)
+def test_a_key_that_nobody_reads_is_refused(typed, hint):
     with pytest.raises(ContextError) as refused:
         Context({"cluster": "ml", typed: "x"})
-    assert str(refused.value) == f"-c {typed}=… is not a context key of this app: {meant} is"
+    said = f"-c {typed.strip()}=… is not a context key of this app: {hint}"
+    assert str(refused.value).startswith(said)
 
 
-def test_context_of_others_is_let_through():
+def test_context_of_the_cdk_and_of_the_users_files_is_let_through():
     others = {
         "@aws-cdk/core:target-partitions": ["aws"],
+        "@aws-cdk-containers/ecs-service-extensions:enableDefaultLogDriver": True,
         "aws:cdk:enable-path-metadata": True,
+        "aws-cdk:enableDiffNoFail": True,
         "availability-zones:account=1:region=us-east-1": [],
         "acknowledged-issue-numbers": [1],
-        "environment": "prod",
-        "team": "ml",
     }
-    Context({**others, **dict.fromkeys(KEYS, "x")})
+    declared = {"environment": "prod", "team": "ml", "version": "1.2", "type": "x"}
+    Context({**others, **declared, **dict.fromkeys(KEYS, "x")}, declared)
+
+
+HOSTILE = (
+    *(
+        "",
+        " ",
+        "\x00",
+        "a\nb",
+        "\x1b[31m",
+        "\ud800",
+        "٣",
+        "x" * 9999,
+        "a,,b",
+        "=",
+        "${Token[TOKEN.1]}",
+    ),
+    *(
+        "arn:",
+        "-1",
+        "1e3",
+        "ami-",
+        "public:",
+        "release:",
+        "ssm:",
+        "ssm:/",
+        "ssm:/a//b",
+        "ssm:ml/golden",
+    ),
+    *("ssm:/a:1", True, 1.5, 10**30, [], ["a", "a"], [None], {}, {"a": {}}, {"Ref": "x"}),
+    {"$jsii.byref": "x"},
+)
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_no_value_ends_in_a_traceback(key, tmp_path):
+    refused = 0
+    for value in HOSTILE:
+        context = {"cluster": "ml", "image": "default", key: value}
+        try:
+            main(App(context=context, outdir=str(tmp_path), stack_traces=False))
+        except SystemExit as end:
+            refused += 1
+            said = str(end.code)
+            assert said.startswith(f"error: -c {key}=") or "$jsii" in str(value)
+            assert said.isprintable()
+            assert len(said) < 400
+    assert refused > len(HOSTILE) / 3
+
+
+def test_a_bare_name_of_a_parameter_has_no_slash():
+    assert declared(image="ssm:golden")["ImageOwner"] == "self"
+    with pytest.raises(ContextError, match=r"^-c image=ssm:ml/golden: must be the name of an SSM"):
+        template(cluster="ml", image="ssm:ml/golden")
+
+
+def test_what_goes_wrong_elsewhere_is_one_line_too(monkeypatch):
+    def breaks(_):
+        raise RuntimeError("SomeName: of jsii\n  with a second line")
+
+    monkeypatch.setattr(App, "synth", breaks)
+    with pytest.raises(SystemExit, match=r"^error: SomeName: of jsii with a second line \(more"):
+        main(App(context={"cluster": "ml", "image": "default"}))
+    monkeypatch.setenv("CDK_DEBUG", "true")
+    with pytest.raises(RuntimeError):
+        main(App(context={"cluster": "ml", "image": "default"}))
+
+
+def test_only_the_users_files_may_declare_what_is_for_others(tmp_path, monkeypatch):
+    project, home = tmp_path / "project", tmp_path / "home"
+    for folder in (project, home):
+        folder.mkdir()
+    app = f"{sys.executable} {ROOT / 'app.py'}"
+    files = {
+        project / "cdk.json": {"app": app, "context": {"cluster": "ml", "team": "ml"}},
+        project / "cdk.context.json": {
+            "ami:account=1:filters.name.0=x": "ami-1",
+            "cli-telemetry": 1,
+        },
+        home / ".cdk.json": {"context": {"environment": "prod", "groups": ["login"]}},
+    }
+    for file, content in files.items():
+        file.write_text(json.dumps(content))
+    keys = ("--no-staging", "-c", "image=default", "-c", "Batch=25%")
+    done = cdk("synth", *keys, outdir=tmp_path / "out", cwd=project, home=home)
+    assert done.returncode == 0, done.stderr
+    assert "InstanceGroupName: login" in done.stdout
+    assert "Type: CAPACITY_PERCENTAGE" in done.stdout
+    monkeypatch.setenv("HOME", str(home))
+    names = {"cluster", "team", "ami:account=1:filters.name.0=x", "cli-telemetry", "environment"}
+    assert declared_keys(project) == {*names, "groups"}
+    (project / "cdk.json").write_text("no JSON")
+    (project / "cdk.context.json").write_text("[]")
+    (home / ".cdk.json").unlink()
+    assert declared_keys(project) == set()
 
 
 def test_it_runs_from_anywhere_and_twice_the_same(tmp_path):
@@ -266,13 +515,13 @@ def test_the_command_line_shows_another_image_and_nothing_else(tmp_path):
     ]
 
 
-def cdk(*arguments, outdir):
+def cdk(*arguments, outdir, cwd=ROOT, home=None):
     return subprocess.run(
         ["cdk", *arguments, "--no-notices", "--no-color", "--output", str(outdir)],
-        cwd=ROOT,
+        cwd=cwd,
         env={
             "PATH": os.environ["PATH"],
-            "HOME": str(outdir.parent),
+            "HOME": str(home or outdir.parent),
             "AWS_EC2_METADATA_DISABLED": "true",
             "CDK_DISABLE_CLI_TELEMETRY": "true",
             "CI": "false",
