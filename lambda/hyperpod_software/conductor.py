@@ -318,6 +318,8 @@ class Conductor:
         why = sentence(f"Nothing was patched: {told(problem)}")
         end = left(why, None) if case.rollback else failed(why)
         if memory is None:
+            with suppress(Problem):
+                self._store.forget(case.path)  # written after a burial: no rule wakes us for it
             say_finished(case, end, self._clock())
             return self.ending.unremembered(case, end)
         with suppress(Buried):

@@ -340,6 +340,22 @@ def test_a_request_id_that_comes_again_is_not_given_an_older_answer() -> None:
     assert parts.nothing_left()
 
 
+def test_what_is_written_after_a_burial_does_not_stay_where_no_rule_can_be_made() -> None:
+    """Nothing would wake us for it."""
+    parts = Parts(cluster(status="SystemUpdating"))
+    made = event()
+
+    def buried_meanwhile(*_: object) -> None:
+        parts.store.values = {
+            name: value for name, value in parts.store.values.items() if "request-" in name
+        }
+        raise Problem("PutRule", Problem.Kind.QUOTA, "LimitExceededException", "")
+
+    parts.rules.start = buried_meanwhile  # type: ignore[method-assign]
+    assert parts.begin(made) is not None
+    assert not parts.store.values
+
+
 def test_an_older_request_delivered_late_does_not_end_a_newer_one() -> None:
     parts = Parts()
     later = URL.replace("080000Z", "083000Z")
