@@ -69,6 +69,9 @@ class Stack:
     events: list[StackEvent] = field(default_factory=list[StackEvent])
     usable: bool = False
     """An update may follow."""
+    chained: bool = False
+    """Its declarations depend on each other, as the construct makes them where they are of one
+    cluster; without, they are deployed side by side, as those of two stacks are."""
 
     @property
     def name(self) -> str:
@@ -99,7 +102,10 @@ class CloudFormation:
 
     def new_stack(self) -> Stack:
         number = f"{self._ids.getrandbits(48):012x}"
-        stack = Stack(f"arn:aws:cloudformation:us-east-1:000000000000:stack/Patching/{number}")
+        stack = Stack(
+            f"arn:aws:cloudformation:us-east-1:000000000000:stack/Patching/{number}",
+            chained=self._ids.random() < 0.5,
+        )
         self.stacks[stack.id] = stack
         return stack
 
@@ -147,11 +153,7 @@ class CloudFormation:
         self._stack_status(stack, "CREATE_IN_PROGRESS")
         yield 2.0
         requests: list[Request] = []
-        if not trouble.first:
-            for logical_id, properties in template.items():
-                self._note(stack, logical_id, "CREATE_IN_PROGRESS")
-                requests.append(self._send(stack, "Create", logical_id, properties))
-        yield from self._await(stack, requests, trouble)
+        yield from self._carry_out(stack, template, trouble, requests)
         if (
             requests
             and all(_went_well(request) for request in requests)
@@ -174,9 +176,7 @@ class CloudFormation:
         self._stack_status(stack, "UPDATE_IN_PROGRESS")
         yield 2.0
         requests: list[Request] = []
-        if not trouble.first:
-            requests = self._ask_for_changes(stack, template)
-        yield from self._await(stack, requests, trouble)
+        yield from self._carry_out(stack, template, trouble, requests)
         if all(_went_well(request) for request in requests) and not (
             trouble.afterwards or trouble.first
         ):
@@ -206,21 +206,33 @@ class CloudFormation:
 
     # How it goes about it
 
-    def _ask_for_changes(self, stack: Stack, template: Template) -> list[Request]:
-        requests: list[Request] = []
-        for logical_id, properties in template.items():
-            resource = stack.resources.get(logical_id)
-            if resource is None:
-                odd = self._world.chance.strikes("a new resource is said to be updated")
-                word = "CREATE" if odd is None else "UPDATE"
-                self._note(stack, logical_id, f"{word}_IN_PROGRESS")
-                requests.append(self._send(stack, "Create", logical_id, properties))
-            elif _declared(resource.properties) != properties:
-                self._note(stack, logical_id, "UPDATE_IN_PROGRESS")
-                requests.append(
-                    self._send(stack, "Update", logical_id, properties, resource=resource)
-                )
-        return requests
+    def _carry_out(
+        self, stack: Stack, template: Template, trouble: Trouble, requests: list[Request]
+    ) -> Course:
+        """Siblings are asked side by side; declarations that are chained, one after the other."""
+        for logical_id, properties in template.items() if not trouble.first else ():
+            request = self._ask(stack, logical_id, properties)
+            if request is None:
+                continue
+            requests.append(request)
+            if stack.chained:
+                yield from self._await(stack, requests, trouble)
+                if not _went_well(request):
+                    return
+        yield from self._await(stack, requests, trouble)
+
+    def _ask(self, stack: Stack, logical_id: str, properties: Properties) -> Request | None:
+        """A Create or an Update, where something changed."""
+        resource = stack.resources.get(logical_id)
+        if resource is None:
+            odd = self._world.chance.strikes("a new resource is said to be updated")
+            word = "CREATE" if odd is None or not stack.usable else "UPDATE"
+            self._note(stack, logical_id, f"{word}_IN_PROGRESS")
+            return self._send(stack, "Create", logical_id, properties)
+        if _declared(resource.properties) == properties:
+            return None
+        self._note(stack, logical_id, "UPDATE_IN_PROGRESS")
+        return self._send(stack, "Update", logical_id, properties, resource=resource)
 
     def _await(self, stack: Stack, requests: list[Request], trouble: Trouble) -> Course:
         """Until all are answered and what they do is over, or one failed, or something else
