@@ -8,12 +8,12 @@ import re
 import signal
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from sandbox.environment import ROOT
+from sandbox.waiting import PATIENCE, until
 
 Context = Mapping[str, str]
 """Context keys of the app, in the order in which they are shown."""
@@ -96,27 +96,28 @@ class Cli:
         command: str,
         context: Context,
         look: Callable[[str], None],
-        *,
-        timeout: float,
     ) -> Said:
         """Run a command to its end; `look` is called all the while with the CLI's stage.
 
-        :raises CliError: when it is not there, or takes longer than `timeout` seconds.
+        :raises CliError: when it is not there, or says nothing for too long.
         """
         lines: list[str] = []
         process = self._start(command, context)
         reader = threading.Thread(target=_read, args=(process, lines), daemon=True)
         reader.start()
-        end = time.monotonic() + timeout
-        try:
-            while process.poll() is None:
+
+        def ended() -> int | None:
+            if (code := process.poll()) is None:
                 look(stage(command, list(lines)))
-                if time.monotonic() > end:
-                    raise CliError(f"`cdk {command}` did not end within {timeout:g} s")
-                time.sleep(_LOOK_EVERY)
+            return code
+
+        try:
+            until(ended, f"`cdk {command}` to go on", moves=lambda: len(lines), every=_LOOK_EVERY)
+        except TimeoutError as error:
+            raise CliError(str(error)) from None
         finally:
             self.stop()
-            reader.join(5)
+            reader.join(PATIENCE)
         look(stage(command, lines))
         return Said(process.returncode, lines)
 
@@ -152,7 +153,7 @@ class Cli:
             return
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
-        process.wait(10)
+        process.wait(PATIENCE)
 
 
 def _read(process: subprocess.Popen[str], lines: list[str]) -> None:

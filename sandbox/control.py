@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from sandbox.images import Image
+from sandbox.waiting import PATIENCE, until
 from sandbox.web import WebError, ask
 
 
@@ -124,22 +124,25 @@ class Control:
     # Waiting
 
     def wait(
-        self, until: Callable[[dict[str, Any]], bool], cluster: str, *, timeout: float = 60.0
+        self, wanted: Callable[[dict[str, Any]], bool], cluster: str, *, timeout: float = PATIENCE
     ) -> dict[str, Any]:
         """Look at a cluster until it is as wanted; its description. `timeout` in seconds."""
-        end = time.monotonic() + timeout
-        while True:
-            description = self.describe(cluster)
-            if until(description):
-                return description
-            if time.monotonic() > end:
-                raise ControlError(f"{cluster} is not as wanted after {timeout:g} s: {description}")
-            time.sleep(0.05)
+        description: dict[str, Any] = {}
 
-    def wait_idle(self, *, timeout: float = 60.0) -> None:
+        def look() -> dict[str, Any] | None:
+            nonlocal description
+            description = self.describe(cluster)
+            return description if wanted(description) else None
+
+        try:
+            return until(look, cluster, patience=timeout, every=0.05)
+        except TimeoutError:
+            reason = f"{cluster} is not as wanted after {timeout:g} s: {description}"
+            raise ControlError(reason) from None
+
+    def wait_idle(self, *, timeout: float = PATIENCE) -> None:
         """Wait until nothing is under way anywhere."""
-        end = time.monotonic() + timeout
-        while self.status()["Busy"]:
-            if time.monotonic() > end:
-                raise ControlError(f"still busy after {timeout:g} s")
-            time.sleep(0.05)
+        try:
+            until(lambda: None if self.status()["Busy"] else True, "rest", patience=timeout)
+        except TimeoutError:
+            raise ControlError(f"still busy after {timeout:g} s") from None

@@ -24,7 +24,7 @@ from sandbox.story import SPEED, Story, StoryError, cluster
 _MINUTE = 3.0
 """How many seconds a minute of the function's schedule lasts."""
 _SIGNALS = (signal.SIGTERM, signal.SIGHUP)
-_FAREWELL = 5.0
+_FAREWELL = 60.0
 """Seconds that what was ended may take to be gone."""
 
 

@@ -16,6 +16,7 @@ from sandbox.environment import scrubbed, settings, tools_path
 from sandbox.hyperpod import Event, ImageFacts, ServiceError
 from sandbox.images import ACCOUNT, REGION, Image, facts
 from sandbox.server import Received
+from sandbox.waiting import PATIENCE
 from sandbox.web import WebError, ask
 
 _PROGRAM = Path(__file__).parent / "inside" / "__main__.py"
@@ -101,7 +102,7 @@ class MiniStack:
             "SANDBOX_MINUTE": str(self._minute),
         }
 
-    def wait_ready(self, *, timeout: float = 60.0) -> None:
+    def wait_ready(self, *, timeout: float = PATIENCE) -> None:
         """Wait until it answers; it is started again if another process took its port."""
         end = time.monotonic() + timeout
         restarts = 2
@@ -113,7 +114,7 @@ class MiniStack:
                 self.stop()
                 self.start()
             try:
-                ask(f"{self.url}/_ministack/ready", timeout=2)
+                ask(f"{self.url}/_ministack/ready", timeout=10)
             except WebError:
                 time.sleep(0.05)
             else:
@@ -133,7 +134,7 @@ class MiniStack:
             os.killpg(process.pid, signal.SIGKILL)
         else:
             _kill_what_is_left(process.pid)
-        process.wait(timeout=10)
+        process.wait(PATIENCE)
         if process.stdin:
             process.stdin.close()
 

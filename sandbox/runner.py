@@ -27,6 +27,9 @@ from sandbox.web import WebError
 _QUALIFIER = "hnb659fds"
 """The CDK's own, which it gives the names of what it bootstraps."""
 
+_BOOTSTRAP = 900
+"""Seconds after which it is given up; on a machine at rest it takes some."""
+
 
 class SandboxError(Exception):
     """The sandbox did not come up, or was asked for what cannot be; the message says why."""
@@ -226,10 +229,14 @@ class Sandbox:
 
         What they write without being told where goes into `scratch`.
         """
+        return self.environment_from(os.environ)
+
+    def environment_from(self, given: Mapping[str, str]) -> dict[str, str]:
+        """The same, made from another environment than this process's."""
         return {
-            **environment.scrubbed(os.environ),
+            **environment.scrubbed(given),
             **self.settings,
-            "PATH": environment.tools_path(os.environ),
+            "PATH": environment.tools_path(given),
             "TMPDIR": str(self.scratch),
         }
 
@@ -254,13 +261,13 @@ class Sandbox:
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,
-                timeout=180,
+                timeout=_BOOTSTRAP,
                 check=False,
             )
         except FileNotFoundError:
             raise SandboxError("the CDK CLI is not there: run `make setup`") from None
         except subprocess.TimeoutExpired:
-            raise SandboxError("`cdk bootstrap` did not end within three minutes") from None
+            raise SandboxError("`cdk bootstrap` did not end within a quarter of an hour") from None
         if done.returncode:
             lines = (done.stdout + done.stderr).strip().splitlines()
             raise SandboxError("`cdk bootstrap` failed:\n" + "\n".join(lines[-15:]))

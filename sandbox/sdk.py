@@ -21,7 +21,7 @@ def client(service: str, *, endpoint: str, region: str, key: str, secret: str) -
         aws_access_key_id=key, aws_secret_access_key=secret, region_name=region
     )
     config = _botocore_config.Config(
-        retries={"max_attempts": 1}, connect_timeout=5, read_timeout=60, proxies={}
+        retries={"max_attempts": 1}, connect_timeout=60, read_timeout=300, proxies={}
     )
     return session.client(service, endpoint_url=endpoint, config=config)
 

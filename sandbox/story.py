@@ -28,8 +28,6 @@ _STACK = "HyperPodPatching"
 _GROUPS = ("inference", "workers")
 _BATCH = 25
 _OLDER = "ami-00000000000000000"
-_PATIENCE = 120.0
-"""Seconds after which a command is given up: none should take a third of that."""
 _STACK_LOOK_EVERY = 0.4
 _PREPARED = "REVIEW_IN_PROGRESS"
 """A new stack's status while there is only a change set."""
@@ -227,7 +225,7 @@ class Story:
             display.show(description, stage or self._status(), time.monotonic() - began)
 
         try:
-            said = self._cli.run(command, context, look, timeout=_PATIENCE)
+            said = self._cli.run(command, context, look)
         finally:
             display.end()
         if bool(said.code) != fails:

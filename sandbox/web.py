@@ -17,7 +17,7 @@ class WebError(Exception):
     """The other side could not be reached, or answered with an error; the message says which."""
 
 
-def ask(url: str, body: Mapping[str, Any] | None = None, *, timeout: float = 30.0) -> Any:
+def ask(url: str, body: Mapping[str, Any] | None = None, *, timeout: float = 120.0) -> Any:
     """GET, or POST where there is a body; the JSON that comes back. `timeout` in seconds."""
     if not url.startswith("http://"):
         raise WebError(f"not an address of a sandbox: {url}")

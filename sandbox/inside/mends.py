@@ -129,13 +129,14 @@ def mend_logs() -> None:
 
     def drain(self: Any, **_waits: float) -> str:
         lines: list[str] = []
-        quiet = time.monotonic()
-        while time.monotonic() < quiet + _QUIET:
+        in_vain = 0
+        while in_vain < _LOOKS:
+            in_vain += 1
             if self._proc and _unread(self._proc.stderr):
-                quiet = time.monotonic()
+                in_vain = 0
             with contextlib.suppress(queue.Empty):
                 lines.append(self._stderr_queue.get_nowait())
-                quiet = time.monotonic()
+                in_vain = 0
                 continue
             time.sleep(0.002)
         return "\n".join(lines)
@@ -143,8 +144,9 @@ def mend_logs() -> None:
     worker._drain_stderr_bounded = drain
 
 
-_QUIET = 0.1
-"""Seconds without a line after which there will be none."""
+_LOOKS = 50
+"""Looks without a line after which there will be none. Each lets the reading thread go on, so they
+are counted, and not seconds: those pass on a busy machine while that thread stands still."""
 
 
 def _unread(pipe: Any) -> int:

@@ -21,8 +21,8 @@ from urllib.parse import parse_qs, quote
 from xml.sax.saxutils import escape
 
 from sandbox.images import ACCOUNT, NEW, REGION
+from sandbox.waiting import until
 from tests.end_to_end.function import Function, Ran
-from tests.end_to_end.stacks import until
 
 ANSWER_LIMIT = 4096
 URL_LIFETIME = 7200

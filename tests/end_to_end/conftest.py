@@ -1,4 +1,4 @@
-"""One sandbox for all tests that need no other, and what is begun there before the first test.
+"""One sandbox for all tests that need no other, and what is begun there before a module's first.
 
 Also CloudFormation as AWS documents it, with the function by hand beside it.
 """
@@ -30,39 +30,46 @@ def cloud() -> Iterator[Cloud]:
         cloud.close()
 
 
-@pytest.fixture(scope="session", autouse=True)
-def ahead(request: pytest.FixtureRequest, cloud: Cloud) -> Iterator[dict[str, Future[Any]]]:
-    """What is begun ahead, as far as the chosen tests ask for it."""
-    asked = {name for item in request.session.items for name in getattr(item, "fixturenames", ())}
-    with ThreadPoolExecutor(len(AHEAD)) as pool:
-        yield {name: pool.submit(begin, cloud) for name, begin in AHEAD.items() if name in asked}
+@pytest.fixture(scope="module", autouse=True)
+def ahead(request: pytest.FixtureRequest) -> Iterator[dict[str, Future[Any]]]:
+    """What is begun ahead, as far as the module's tests ask for it. It ends with the module: no
+    other test has it beside it in its process."""
+    items = [item for item in request.session.items if item.path == request.path]
+    asked = {name for item in items for name in getattr(item, "fixturenames", ())}
+    begins = {name: begin for name, begin in AHEAD.items() if name in asked}
+    if not begins:
+        yield {}
+        return
+    cloud = request.getfixturevalue("cloud")
+    with ThreadPoolExecutor(len(begins)) as pool:
+        yield {name: pool.submit(begin, cloud) for name, begin in begins.items()}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def told(ahead: dict[str, Future[Any]]) -> Told:
     found: Told = ahead["told"].result()
     return found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def outwaited(ahead: dict[str, Future[Any]]) -> Outwaited:
     found: Outwaited = ahead["outwaited"].result()
     return found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def without_cluster(ahead: dict[str, Future[Any]]) -> Said:
     found: Said = ahead["without_cluster"].result()
     return found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def without_group(ahead: dict[str, Future[Any]]) -> Said:
     found: Said = ahead["without_group"].result()
     return found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def slow(ahead: dict[str, Future[Any]]) -> Stack:
     found: Stack = ahead["slow"].result()
     return found

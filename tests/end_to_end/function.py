@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from sandbox.images import ACCOUNT, REGION
+from sandbox.waiting import PATIENCE
 
 PROGRAM = Path(__file__).with_name("function_process.py")
 ARN = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:by-hand"
@@ -60,7 +61,7 @@ class Function:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._process.communicate(timeout=10)
+        self._process.communicate(timeout=PATIENCE)
 
     def invoke(self, event: Mapping[str, Any], *, ahead: float = 0.0) -> Ran:
         """Run it once, with its clock so many seconds ahead."""

@@ -7,16 +7,16 @@ templates, made by the real app or the real construct, to CloudFormation itself,
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from aws_cdk import App, CfnWaitCondition
 from aws_cdk import Stack as CdkStack
@@ -26,6 +26,7 @@ from app import Context, HyperPodPatching
 from sandbox.clients import Clients
 from sandbox.images import ACCOUNT, REGION
 from sandbox.runner import Sandbox
+from sandbox.waiting import PATIENCE, until
 
 ROOT = Path(__file__).parents[2]
 SOFTWARE = "Custom::HyperPodClusterSoftware"
@@ -35,22 +36,8 @@ SPEED = 600
 """How many seconds of the service pass in one: a node is patched in half a second."""
 MINUTE = 1
 """How many seconds the minute of a schedule lasts."""
-PATIENCE = 100.0
-"""Seconds after which waiting is given up. Nothing is ever asserted about how long things took."""
 
 Template = dict[str, Any]
-T = TypeVar("T")
-
-
-def until(look: Callable[[], T | None], what: str, *, patience: float = PATIENCE) -> T:
-    """Look until there is something to see."""
-    end = time.monotonic() + patience
-    while (seen := look()) is None:
-        if time.monotonic() > end:
-            raise AssertionError(f"waited {patience:g} seconds in vain for {what}")
-        time.sleep(0.1)
-    return seen
-
 
 # --- Synthesis ----------------------------------------------------------------------------------
 
@@ -231,19 +218,26 @@ class Cloud:
 
     def cdk(self, *arguments: str) -> Said:
         """The CDK's command line, as a user runs it in a checkout."""
-        with _outdir() as outdir:
-            done = subprocess.run(
+        with _outdir() as outdir, tempfile.TemporaryFile() as said:
+            process = subprocess.Popen(
                 ["cdk", *arguments, "--output", str(outdir), "--no-color"],
                 cwd=ROOT,
                 env=self.sandbox.environment,
                 stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
+                stdout=said,
                 stderr=subprocess.STDOUT,
-                text=True,
-                timeout=PATIENCE,
-                check=False,
             )
-        return Said(done.returncode, done.stdout)
+            try:
+                code = until(
+                    process.poll,
+                    f"`cdk {arguments[0]}` to go on",
+                    moves=lambda: os.fstat(said.fileno()).st_size,
+                )
+            finally:
+                process.kill()
+                process.wait(PATIENCE)
+            said.seek(0)
+            return Said(code, said.read().decode())
 
 
 @dataclass(frozen=True)
@@ -299,7 +293,7 @@ class Stack:
             status = self.status or "DELETE_COMPLETE"
             return None if status.endswith("_IN_PROGRESS") else status
 
-        return until(ended, f"the end of {self.name}")
+        return until(ended, f"the end of {self.name}", moves=lambda: len(self.events()))
 
     def delete(self) -> None:
         self._cloud.operator.delete_stack(StackName=self.name, **self._cloud.operation)
@@ -383,8 +377,8 @@ class Stack:
     def left(self) -> list[str]:
         """The rules and parameters that stay, once the function had its time to tidy up."""
         try:
-            until(lambda: None if self._left() else True, "nothing to be left", patience=20)
-        except AssertionError:
+            until(lambda: None if self._left() else True, "nothing to be left")
+        except TimeoutError:
             return self._left()
         return []
 

@@ -1,7 +1,8 @@
 """What goes through the CDK's command line, or lasts as long as a timeout.
 
 The command line spends most of its time asleep, and a timeout all of it. So all this is begun
-before the first test, each with a cluster and a stack of its own, and the tests look at it later.
+before the first test of the module that asks for it, each with a cluster and a stack of its own,
+and the tests look at it later.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 
 from sandbox.clusters import slurm, training
 from sandbox.images import FAILING, NEW, NEWER
+from sandbox.waiting import until
 from tests.end_to_end.stacks import (
     Cloud,
     Said,
@@ -21,7 +23,6 @@ from tests.end_to_end.stacks import (
     images,
     impatient,
     seconds_of_timeout,
-    until,
 )
 
 UNASKED = ("--require-approval", "never")
@@ -154,10 +155,10 @@ def deploy_without_group(cloud: Cloud) -> Said:
 
 
 def begin_slow_patch(cloud: Cloud) -> Stack:
-    """A patch that takes far longer than the handler's shortest timeout of a minute."""
+    """A patch that takes far longer than a timeout that leaves a busy machine time to begin it."""
     cloud.add(slurm("slow"), node_seconds=1e6)
     declared = by_app("Slow", cluster="slow", image=NEW.id, groups="workers")
-    return cloud.begin(seconds_of_timeout(declared, 60))
+    return cloud.begin(seconds_of_timeout(declared, 120))
 
 
 AHEAD: dict[str, Callable[[Cloud], Any]] = {

@@ -10,6 +10,7 @@ from aws_cdk import Stack as CdkStack
 from hyperpod_patching import OnRollback
 from sandbox.clusters import older, slurm, training
 from sandbox.images import CURRENT, FAILING, NEW, NEWER, PARAMETERS, PUBLIC
+from sandbox.waiting import until
 from tests.end_to_end.declared import new_eks, workers, workers_of
 from tests.end_to_end.stacks import (
     SOFTWARE,
@@ -22,7 +23,6 @@ from tests.end_to_end.stacks import (
     by_hand,
     images,
     patched,
-    until,
 )
 from tests.end_to_end.story import Outwaited, Told
 
@@ -500,7 +500,7 @@ def test_at_the_timeout_the_deploy_fails_with_how_far_the_patch_got(
 ) -> None:
     assert slow.wait() == "ROLLBACK_COMPLETE"
     assert slow.failure.startswith(
-        "The timeout of 60 seconds passed before the patch of cluster slow ended: "
+        "The timeout of 120 seconds passed before the patch of cluster slow ended: "
         "group workers is InProgress, and 0 of 16 nodes counted on the image that HyperPod is "
         "bringing. The cluster goes on by itself; nobody watches it now. Log group: "
     )

@@ -19,6 +19,7 @@ from aws_cdk import Duration
 from sandbox.clusters import slurm, training
 from sandbox.images import ACCOUNT, CURRENT, ENCRYPTED, FAILING, KEY, NEW, NEWER, REGION
 from sandbox.runner import Sandbox
+from sandbox.waiting import until
 from tests.end_to_end.cloudformation import CloudFormation, Request
 from tests.end_to_end.declared import keyed_slurm, new_eks, workers
 from tests.end_to_end.function import Function
@@ -32,7 +33,6 @@ from tests.end_to_end.stacks import (
     Synthesized,
     by_app,
     patched,
-    until,
 )
 
 _ROLE = f"arn:aws:iam::{ACCOUNT}:role/cdk-hnb659fds-{{}}-role-{ACCOUNT}-{REGION}"

@@ -157,6 +157,16 @@ def test_set_up_empties_nothing_that_a_link_points_to(place: str, tmp_path: Path
     assert (elsewhere / "kept").is_dir()
 
 
+def test_the_page_on_emulators_names_only_what_is_there():
+    page = (ROOT / "docs/aws-and-emulators.md").read_text()
+    tests = "".join(path.read_text() for path in ROOT.glob("tests/**/test_*.py"))
+    named = set(re.findall(r"`(test_\w+)`", page))
+    assert named
+    assert [name for name in sorted(named) if f"def {name}(" not in tests] == []
+    modules = set(re.findall(r"`inside/(\w+\.py)`", page))
+    assert modules <= {path.name for path in ROOT.glob("sandbox/inside/*.py")}
+
+
 def test_make_help_lists_every_target():
     targets = set(re.findall(r"^([a-z][a-z-]*):", makefile(), re.MULTILINE))
     listed = subprocess.run(

@@ -22,6 +22,7 @@ from sandbox.images import CURRENT, FAILING, NEW, NEWER
 from sandbox.ledger import Entry, behind, table, there_and_back
 from sandbox.screen import Display, Screen, command_lines, wrapped
 from sandbox.story import cluster, declaration
+from sandbox.waiting import PATIENCE
 
 LOG_GROUP = "HyperPodPatching-HyperPodSoftwareProviderLogGroupF4138949-PEAj1XoIi1Q5"
 
@@ -318,6 +319,6 @@ def test_interrupted_it_leaves_nothing_behind() -> None:
             lines.append(line.rstrip())
             if "$ cdk deploy" in line:
                 process.send_signal(signal.SIGTERM)
-        assert process.wait(60) == 130, "\n".join(lines)
+        assert process.wait(PATIENCE) == 130, "\n".join(lines)
     assert lines[-1] == "Interrupted; left behind: nothing."
     assert not any("\x1b" in line or len(line) > 80 for line in lines)

@@ -7,9 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -30,6 +28,7 @@ from sandbox.images import (
     TWO_VOLUMES,
     Image,
 )
+from sandbox.waiting import until
 from sandbox.web import WebError, ask
 
 
@@ -38,15 +37,6 @@ def client(sandbox: Sandbox, service: str, **keys: str) -> Iterator[Any]:
     client = sandbox.client(service, **keys)
     yield client
     client.close()
-
-
-def eventually(check: Callable[[], bool], *, timeout: float = 10.0) -> bool:
-    end = time.monotonic() + timeout
-    while not check():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.05)
-    return True
 
 
 @pytest.fixture(autouse=True)
@@ -80,12 +70,12 @@ def test_events_reach_a_rule_that_matches_on_their_detail(sandbox: Sandbox) -> N
         sandbox.control.wait_idle()
         seen: list[dict[str, Any]] = []
 
-        def all_there() -> bool:
+        def all_there() -> bool | None:
             answer = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)
             seen.extend(json.loads(message["Body"]) for message in answer.get("Messages", []))
-            return len(seen) >= 14
+            return len(seen) >= 14 or None
 
-        assert eventually(all_there)
+        until(all_there, "the events", moves=lambda: len(seen))
         events.remove_targets(Rule="both", Ids=["queue"])
         events.delete_rule(Name="both")
     assert {event["source"] for event in seen} == {"aws.sagemaker"}
@@ -116,6 +106,7 @@ def test_an_alarm_of_cloudwatch_rolls_a_patch_back(sandbox: Sandbox) -> None:
         cloudwatch.set_alarm_state(AlarmName="too-hot", StateValue="ALARM", StateReason="hot")
     sandbox.control.patch(
         ClusterName="ml",
+        ImageId=NEW.id,
         DeploymentConfig={"AutoRollbackConfiguration": [{"AlarmName": "too-hot"}]},
     )
     sandbox.control.wait_idle()
@@ -186,13 +177,10 @@ def test_the_edges_of_aws_hold(sandbox: Sandbox) -> None:
             ssm.put_parameter(Name="/p", Value="v", Type="SecureString", Overwrite=False)
 
 
-def test_the_environment_leads_nowhere_else(
-    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_environment_leads_nowhere_else(sandbox: Sandbox) -> None:
     leading = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_CA_BUNDLE", "HTTPS_PROXY", "https_proxy")
-    for name in (*leading, "CDK_HOME", "TMPDIR"):
-        monkeypatch.setenv(name, "elsewhere")
-    environment = sandbox.environment
+    elsewhere = dict.fromkeys((*leading, "CDK_HOME", "TMPDIR"), "elsewhere")
+    environment = sandbox.environment_from(elsewhere)
     assert "elsewhere" not in environment.values()
     assert environment["AWS_ENDPOINT_URL_SAGEMAKER"] == sandbox.hyperpod_url
     assert environment["AWS_ENDPOINT_URL"] == sandbox.ministack_url
@@ -338,33 +326,50 @@ def test_a_bootstrapped_sandbox_takes_assets_over_plain_http(auth: bool) -> None
             s3.put_object(Bucket=bucket, Key="k", Body=b"b")
 
 
-def test_a_sandbox_and_its_bootstrap_write_nothing_outside_their_directory(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("TMPDIR", "CDK_HOME"):
-        (tmp_path / name).mkdir()
-        monkeypatch.setenv(name, str(tmp_path / name))
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "TMPDIR"))
-    with Sandbox(clusters=[], bootstrap=True) as sandbox:
-        assert list(tmp_path.glob("*/*")) == [sandbox.directory]
-        # Where the CLI notes whose keys these are: else it does so in the user's home.
-        assert list(sandbox.scratch.glob("cdk/cache/*"))
-    assert not list(tmp_path.glob("*/*"))
-
-
 PARENT = """
-import sys, time
+import sys
 from sandbox import Sandbox
-sandbox = Sandbox(clusters=[])
-sandbox.start()
-print(sandbox.ministack_url, sandbox.hyperpod_url, sandbox.directory, flush=True)
-time.sleep(60)
+with Sandbox(clusters=[], bootstrap=len(sys.argv) > 1) as sandbox:
+    print(sandbox.ministack_url, sandbox.hyperpod_url, sandbox.directory, flush=True)
+    sys.stdin.read()
 """
+
+
+@contextmanager
+def parent(*arguments: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
+    """A process of its own that has a sandbox until its standard input ends: what other tests do
+    in this one is none of its business."""
+    with subprocess.Popen(
+        [sys.executable, "-c", PARENT, *arguments],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        yield process
+
+
+def test_a_sandbox_and_its_bootstrap_write_nothing_outside_their_directory(
+    tmp_path: Path,
+) -> None:
+    places = {name: str(tmp_path / name) for name in ("TMPDIR", "CDK_HOME")}
+    for place in places.values():
+        Path(place).mkdir()
+    with parent("bootstrap", **places) as process:
+        assert process.stdout
+        *_, directory = process.stdout.readline().split()
+        assert list(tmp_path.glob("*/*")) == [Path(directory)]
+        # Where the CLI notes whose keys these are: else it does so in the user's home.
+        assert list(Path(directory).glob("scratch/cdk/cache/*"))
+        process.communicate()
+    assert not list(tmp_path.glob("*/*"))
 
 
 def answers(url: str) -> bool:
     try:
-        ask(url, timeout=2)
+        ask(url)
     except WebError:
         return False
     return True
@@ -372,21 +377,15 @@ def answers(url: str) -> bool:
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_nothing_is_left_when_the_parent_is_killed(number: signal.Signals) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-c", PARENT],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as parent:
-        assert parent.stdout
-        ministack, hyperpod, directory = parent.stdout.readline().split()
+    with parent() as process:
+        assert process.stdout
+        ministack, hyperpod, directory = process.stdout.readline().split()
         assert answers(f"{ministack}/_ministack/ready")
         assert answers(f"{hyperpod}/_sandbox/status")
-        os.kill(parent.pid, number)
-    assert eventually(lambda: not answers(f"{ministack}/_ministack/ready"))
+        os.kill(process.pid, number)
+    until(lambda: not answers(f"{ministack}/_ministack/ready") or None, "MiniStack's end")
     assert not answers(f"{hyperpod}/_sandbox/status")
-    assert eventually(lambda: not Path(directory).exists())
+    until(lambda: not Path(directory).exists() or None, "its directory's end")
 
 
 def test_nothing_is_left_after_the_with() -> None:
