@@ -75,11 +75,11 @@ class Faults:
     repatch_current: bool = False
     """Nodes already on the wanted software are replaced as well, unless a release was named: AWS
     documents that only nodes that are not on it are touched."""
+    slurm_batches: str = "Refused"
+    """What a DeploymentConfig does on Slurm, of which AWS says that it is for EKS: it is `Honored`,
+    `Ignored` (every node at once), or `Refused`."""
     percent_rounds_up: bool = False
     """Batches by percentage are rounded up instead of down (never below one node)."""
-    slurm_batches: str = "Refused"
-    """What a DeploymentConfig comes to on Slurm, where AWS documents none: `Refused`, `EveryNode`
-    (all nodes at once, no alarm is looked at) or `Honoured`."""
     new_instance_ids: bool = False
     """A replaced node gets another instance id and launch time."""
 
@@ -141,7 +141,7 @@ _CHANCES = frozenset(
 _WORDS = {
     "failure_ends": ("Failed", "RollbackComplete"),
     "noop_shows": ("Succeeded", "Unchanged"),
-    "slurm_batches": ("Refused", "EveryNode", "Honoured"),
+    "slurm_batches": ("Honored", "Ignored", "Refused"),
 }
 
 

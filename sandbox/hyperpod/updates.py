@@ -77,14 +77,11 @@ def plan(
 
 def _rollout(cluster: Cluster, config: Mapping[str, Any] | None, faults: Faults) -> Rollout:
     rollout = read_config(config)
-    if config is None or not cluster.slurm or faults.slurm_batches == "Honoured":
+    if not cluster.slurm or not config or faults.slurm_batches == "Honored":
         return rollout
-    if faults.slurm_batches == "EveryNode":
+    if faults.slurm_batches == "Ignored":
         return Rollout()
-    raise validation(
-        "DeploymentConfig is supported only for clusters orchestrated by Amazon EKS, and "
-        f"{cluster.name} is orchestrated by Slurm."
-    )
+    raise validation("Rolling updates are available only for clusters integrated with Amazon EKS.")
 
 
 def _region(cluster: Cluster) -> str:

@@ -18,7 +18,7 @@ CALM = {
     "node_seconds": 100.0,
     "settle_seconds": 10.0,
     "pending_seconds": 10.0,
-    "slurm_batches": "Honoured",
+    "slurm_batches": "Honored",
 }
 CHECKS = ModelChecks()
 

@@ -100,7 +100,7 @@ def test_batches_on_slurm_are_refused_unless_it_is_told(config: dict[str, Any]) 
 
 
 def test_slurm_can_be_told_to_patch_every_node_at_once() -> None:
-    service = Service(slurm_batches="EveryNode")
+    service = Service(slurm_batches="Ignored")
     service.patch("workers", RollingUpdatePolicy=batches(4))
     assert service.trace("TargetStateCount") == [16, 0, 16]
 

@@ -141,7 +141,7 @@ class _Teller:
             "new_instance_ids": draw.random() < 0.3,
             "failure_ends": draw.choice(("Failed", "RollbackComplete")),
             "instance_events": draw.random() < 0.1,
-            "slurm_batches": "Honoured",
+            "slurm_batches": "Honored",
         }
         failing = [images.FAILING]
         if (size := strikes("image fails")) is not None:
