@@ -83,7 +83,10 @@ class Hour:
             self._stacks[one] = stack
 
     def _add_cluster(self, one: Contestant) -> None:
-        self._cloud.control.add(training(one.key, workers=_BATCHES))
+        description = training(one.key, workers=_BATCHES)
+        for group in description["InstanceGroups"]:
+            group.pop("SoftwareUpdateStatus")
+        self._cloud.control.add(description)
         # A state machine keeps the machine's time: its patch is a part of an hour.
         self._cloud.control.set(one.key, jitter=0.0, speed=60.0 / self._minute, **one.faults)
 

@@ -103,11 +103,12 @@ def training(
     name: str = "ml", *, image: str = CURRENT.id, inference: str = CURRENT.id, workers: int = 16
 ) -> Description:
     """EKS on custom AMIs: a system group, an inference group that may run its own, and workers."""
+    last = {"SoftwareUpdateStatus": "Succeeded"}
     answer = eks(name)
     answer["InstanceGroups"] = [
-        group("system", 2, image=image, InstanceType="ml.m5.xlarge"),
-        group("inference", 4, image=inference),
-        group("workers", workers, image=image),
+        group("system", 2, image=image, InstanceType="ml.m5.xlarge", **last),
+        group("inference", 4, image=inference, **last),
+        group("workers", workers, image=image, **last),
     ]
     return answer
 
