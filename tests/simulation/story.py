@@ -159,7 +159,7 @@ class _Teller:
         if strikes("current nodes are patched again") is not None:
             changes["repatch_current"] = True
         if (size := strikes("Slurm takes no batches")) is not None:
-            changes["slurm_batches"] = pick(("Refused", "EveryNode"), size)
+            changes["slurm_batches"] = pick(("Refused", "Ignored"), size)
         return Faults().changed(changes)
 
     def _slow(self) -> tuple[float, ...]:
