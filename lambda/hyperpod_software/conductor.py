@@ -319,7 +319,7 @@ class Conductor:
         end = left(why, None) if case.rollback else failed(why)
         if memory is None:
             with suppress(Problem):
-                self._store.forget(case.path)  # written after a burial: no rule wakes us for it
+                self.ending.bury(case.path)  # what was made after a burial: nothing wakes us for it
             say_finished(case, end, self._clock())
             return self.ending.unremembered(case, end)
         with suppress(Buried):
