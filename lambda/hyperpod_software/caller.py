@@ -14,7 +14,7 @@ from hyperpod_software.patience import patiently
 from hyperpod_software.rules.sentences import listed
 from hyperpod_software.rules.starting import may_call
 from hyperpod_software.words.decision import Patch, Wait
-from hyperpod_software.words.memory import Call, digest
+from hyperpod_software.words.memory import Call, Sight, digest
 from hyperpod_software.words.problem import Problem
 from hyperpod_software.words.request import Request
 
@@ -44,7 +44,8 @@ class Caller:
         event = self._stack.newest_event(case.ticket.stack_id, case.ticket.logical_id)
         if not may_call(request, event.status if event else None, event.at if event else None):
             shown = event.status if event else "nothing"
-            return Wait(f"CloudFormation shows {shown} for this resource: not calling yet.")
+            held = f"CloudFormation shows {shown} for this resource"
+            return Wait(f"{held}: not calling yet.", sight=Sight(rests=False, held=held))
         if budget().late:  # once claimed, there must be time to call, and to write down the answer
             return Wait("The time of this invocation is over: calling in the next.")
         if not self._store.claim_call(case.path, self._intent(patch)):
@@ -60,7 +61,8 @@ class Caller:
             raise
         if result is CallResult.BUSY:
             self._store.release_call(case.path)
-            return Wait("HyperPod answered ConflictException: waiting for the cluster.")
+            held = "HyperPod answered ConflictException"
+            return Wait(f"{held}: waiting for the cluster.", sight=Sight(rests=False, held=held))
         if result is CallResult.UNKNOWN:
             return Wait("No answer to UpdateClusterSoftware: the cluster will show.")
         patiently(lambda: self._store.keep_acceptance(case.path))
@@ -76,6 +78,8 @@ class Caller:
         return Call(
             at=self._clock(),
             before={digest(group.name): group.update_status or "" for group in groups},
-            empty=frozenset(digest(group.name) for group in groups if not group.current_count),
+            had={digest(group.name): group.current_count for group in groups},
+            ran={digest(group.name): group.target_state_count for group in groups
+                 if group.target_state_count is not None},
             failure_before=digest(message) if message else "",
-        )
+        )  # fmt: skip

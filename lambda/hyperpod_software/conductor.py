@@ -36,7 +36,7 @@ from hyperpod_software.rules.undoing import left, plan_rollback, softened
 from hyperpod_software.rules.watching import judge
 from hyperpod_software.words.cluster import Cluster, Node, Reading
 from hyperpod_software.words.decision import CountNodes, Finish, Outcome, Patch, Wait, failed
-from hyperpod_software.words.memory import Call
+from hyperpod_software.words.memory import Call, Progress
 from hyperpod_software.words.problem import Problem
 from hyperpod_software.words.reply import Reply
 from hyperpod_software.words.request import Request, RequestType
@@ -191,9 +191,9 @@ class Conductor:
         if case.first_hand and case.memory is None:
             say_other_patching(case, request, cluster)
         if request.rollback:
-            decision = plan_rollback(request, cluster, now)
+            decision = plan_rollback(request, cluster, now, progress=case.progress)
         else:
-            decision = self._plan(request, cluster, now)
+            decision = self._plan(request, cluster, now, case.progress)
         if isinstance(decision, Patch) or (isinstance(decision, Wait) and case.first_hand):
             # Also before the cluster is waited for: a mistake is told at once.
             refusal = self._refusal(request)
@@ -204,11 +204,15 @@ class Conductor:
         self._open(case, decision.cluster)  # it may take its time, so before the caller looks
         return self._caller.call(case, request, decision)
 
-    def _plan(self, request: Request, cluster: Cluster, now: float) -> Finish | Wait | Patch:
+    def _plan(
+        self, request: Request, cluster: Cluster, now: float, progress: Progress
+    ) -> Finish | Wait | Patch:
         """What to do, after as many readings of the nodes as it takes to tell."""
         until = self._clock() + ASKING
         readings: list[Reading] = []
-        while isinstance(decision := plan(request, cluster, now, readings), CountNodes):
+        while isinstance(
+            decision := plan(request, cluster, now, readings, progress=progress), CountNodes
+        ):
             if readings and not budget().pause(PAUSE):
                 readings.append(Reading(cluster, {}))  # no time to ask again: it proves nothing
                 continue

@@ -50,6 +50,9 @@ class Faults:
     alarm_poll_seconds: float = 30.0
     """How often alarms are looked at while the wait interval lasts."""
     scale_seconds: float = 180.0
+    """From a wish for more or fewer nodes until it is fulfilled, or tried again."""
+    capacity_after: float = 0.0
+    """In Continuous mode, nodes that scaling asks for cannot be had for so long."""
     create_seconds: float = 300.0
     delete_seconds: float = 120.0
 
@@ -82,6 +85,20 @@ class Faults:
     """Batches by percentage are rounded up instead of down (never below one node)."""
     new_instance_ids: bool = False
     """A replaced node gets another instance id and launch time."""
+    nodes_fail_late: int = 0
+    """In each group so many patched nodes fail as the patch succeeds."""
+    late_failure_seconds: float = 1800.0
+    """How long these stay so."""
+
+    # How scaling goes, in Continuous mode, where it blocks nothing.
+    wanting: str = "Absent"
+    """What is seen of nodes that cannot be had yet: none is there (`Absent`), they are `Pending`,
+    or each try ends in `Failure` and is made again with another node."""
+    counts_arriving: bool = False
+    """CurrentCount counts nodes that have never run."""
+    moved_nodes: str = "Kept"
+    """The software of a node that moved into another group: `Kept`, or `Replaced` by that of the
+    group."""
 
     # What answers look like.
     throttling: float = 0.0
@@ -142,6 +159,8 @@ _WORDS = {
     "failure_ends": ("Failed", "RollbackComplete"),
     "noop_shows": ("Succeeded", "Unchanged"),
     "slurm_batches": ("Honored", "Ignored", "Refused"),
+    "wanting": ("Absent", "Pending", "Failure"),
+    "moved_nodes": ("Kept", "Replaced"),
 }
 
 

@@ -9,13 +9,15 @@ from random import Random
 from typing import Any
 
 from sandbox.hyperpod.distort import distort_cluster
+from sandbox.hyperpod.errors import conflict, validation
 from sandbox.hyperpod.events import Event, cluster_event, state_change
 from sandbox.hyperpod.faults import Faults
-from sandbox.hyperpod.model import Cluster, Group, new_node
+from sandbox.hyperpod.model import Cluster, Group, Node, new_node
 from sandbox.hyperpod.patch import Alarms, Part, Patch, Stage, Weather, replace_node
 from sandbox.hyperpod.views import View
 from sandbox.hyperpod.words import (
     MANAGED,
+    MOVING,
     ClusterStatus,
     GroupStatus,
     NodeStatus,
@@ -30,6 +32,21 @@ _KEPT_ANSWERS = 64
 @dataclass(slots=True, eq=False)
 class _Scaling:
     group: Group
+    due: float
+    until: float = 0.0
+    """Before this no node can be had."""
+
+
+@dataclass(slots=True, eq=False)
+class _Move:
+    node: Node
+    target: Group
+    due: float
+
+
+@dataclass(slots=True, eq=False)
+class _Recovery:
+    node: Node
     due: float
 
 
@@ -48,6 +65,8 @@ class Live:
         self._post = post
         self._patch: Patch | None = None
         self._scalings: list[_Scaling] = []
+        self._moves: list[_Move] = []
+        self._recoveries: list[_Recovery] = []
         self._created_at = _NEVER
         self._deleted_at = _NEVER
         self._vanishes_at = _NEVER
@@ -62,7 +81,7 @@ class Live:
         """Why nothing can be started now, or None."""
         if self._patch:
             return "A software update is in progress."
-        if self._scalings:
+        if self._scalings and not self.cluster.continuous:
             return "An instance group is being scaled."
         if self.cluster.status is not ClusterStatus.IN_SERVICE:
             return f"The cluster is in status {self.cluster.status}."
@@ -75,10 +94,14 @@ class Live:
     @property
     def due(self) -> float:
         times = [self._created_at, self._deleted_at, self._vanishes_at]
-        times += [scaling.due for scaling in self._scalings]
+        times += [each.due for each in self._alone]
         if self._patch:
             times.append(self._patch.due)
         return min(times)
+
+    @property
+    def _alone(self) -> list[_Scaling | _Move | _Recovery]:
+        return [*self._scalings, *self._moves, *self._recoveries]
 
     def view(self, releases: tuple[str, ...]) -> View:
         return View(self.cluster, self.faults, releases)
@@ -103,8 +126,8 @@ class Live:
             return
         if self._patch:
             self._patch.rescale(now, factor)
-        for scaling in self._scalings:
-            scaling.due = now + (scaling.due - now) * factor
+        for each in self._alone:
+            each.due = now + (each.due - now) * factor
         for name in ("_created_at", "_deleted_at", "_vanishes_at"):
             setattr(self, name, now + (getattr(self, name) - now) * factor)
 
@@ -133,15 +156,24 @@ class Live:
         self._deleted_at = now + self.faults.delete_seconds / self.faults.speed
         self._tell_state(now)
 
-    def scale(self, name: str, count: int, now: float) -> None:
-        group = self.cluster.groups[name]
+    def scale(self, name: str, count: int, now: float, rng: Random) -> None:
+        """In Continuous mode it blocks nothing; else it is an operation of the whole cluster."""
+        group, faults = self.cluster.groups[name], self.faults
+        if not self.cluster.continuous:
+            problem = self.busy
+            if problem:
+                raise conflict(problem)
+            group.status, self.cluster.status = GroupStatus.UPDATING, ClusterStatus.UPDATING
         group.target_count = count
         group.scaling = True
-        if group.status is GroupStatus.IN_SERVICE:
-            group.status = GroupStatus.UPDATING
-        due = now + self.faults.scale_seconds / self.faults.speed
+        staying = [node for node in group.nodes if node.status not in MOVING]
+        for node in staying[count:]:  # the newest go first
+            self._leave(group, node, NodeStatus.SHUTTING_DOWN)
+        if self.cluster.continuous and (not faults.capacity_after or faults.wanting != "Absent"):
+            self._launch(group, now, rng)
         self._scalings = [s for s in self._scalings if s.group is not group]
-        self._scalings.append(_Scaling(group, due))
+        due, until = (now + s / faults.speed for s in (faults.scale_seconds, faults.capacity_after))
+        self._scalings.append(_Scaling(group, due, until))
         self._tell_state(now)
 
     def move_on(
@@ -172,6 +204,32 @@ class Live:
             group.show(group.current, software)
         return len(idle[:count])
 
+    def move(self, source: str, target: str, now: float) -> None:
+        """MoveClusterNodes for a running node of a group: it keeps its id."""
+        if not self.cluster.continuous:
+            raise validation("Nodes are moved in clusters in Continuous mode only.")
+        group = self.cluster.groups[source]
+        node = next((n for n in group.nodes if n.status is NodeStatus.RUNNING), None)
+        if node is None:
+            raise validation(f"{source} has no node that could be moved.")
+        self._leave(group, node, NodeStatus.DETACHING)
+        due = now + self.faults.scale_seconds / self.faults.speed
+        self._moves.append(_Move(node, self.cluster.groups[target], due))
+
+    def _leave(self, group: Group, node: Node, status: NodeStatus) -> None:
+        node.status = status
+        part = self._part(group)
+        if part:
+            part.lose(node)
+
+    def _launch(self, group: Group, now: float, rng: Random) -> None:
+        """Begin to bring up the nodes that a group lacks."""
+        staying = sum(node.status not in MOVING for node in group.nodes)
+        for _ in range(group.target_count - staying):
+            node = new_node(self.cluster, group.name, group.desired, rng, now)
+            node.arriving, node.status = True, NodeStatus.PENDING
+            group.nodes.append(node)
+
     # Time
 
     def advance(self, now: float, rng: Random, alarms: Alarms) -> None:
@@ -189,14 +247,23 @@ class Live:
         if self._created_at <= moment:
             self._created(moment)
         for scaling in [s for s in self._scalings if s.due <= moment]:
-            self._scalings.remove(scaling)
-            self._scaled(scaling.group, moment, rng)
+            self._scaled(scaling, moment, rng)
+        for move in [move for move in self._moves if move.due <= moment]:
+            self._moved(move, moment)
+        for recovery in [each for each in self._recoveries if each.due <= moment]:
+            self._recoveries.remove(recovery)
+            if recovery.node.status is NodeStatus.FAILURE:
+                recovery.node.status = NodeStatus.RUNNING
         if patch:
             patch.step(moment, Weather(self.faults, rng, alarms, self._noter(moment, rng)))
-            self._after_step(patch)
+            self._after_step(patch, moment)
 
-    def _after_step(self, patch: Patch) -> None:
+    def _after_step(self, patch: Patch, moment: float) -> None:
         cluster = self.cluster
+        back = moment + self.faults.late_failure_seconds / self.faults.speed
+        for part in patch.parts:
+            self._recoveries += [_Recovery(node, back) for node in part.broken]
+            part.broken = []
         if patch.over:
             self._patch = None
         if cluster.continuous:
@@ -217,23 +284,51 @@ class Live:
                 node.status = NodeStatus.RUNNING
                 node.launched = node.updated = moment
 
-    def _scaled(self, group: Group, moment: float, rng: Random) -> None:
-        part = self._part(group)
+    def _scaled(self, scaling: _Scaling, moment: float, rng: Random) -> None:
+        group, wanting = scaling.group, self.faults.wanting
+        group.nodes = [node for node in group.nodes if node.status is not NodeStatus.SHUTTING_DOWN]
+        lacks = sum(not node.arriving for node in group.nodes) < group.target_count
+        if self.cluster.continuous and lacks and moment < scaling.until:
+            # They come and go until there is capacity.
+            scaling.due = min(scaling.until, moment + self.faults.scale_seconds / self.faults.speed)
+            if wanting != "Failure":
+                scaling.due = scaling.until
+                return
+            failed = [node for node in group.nodes if node.status is NodeStatus.FAILURE]
+            for node in [node for node in group.nodes if node.arriving]:
+                node.status, node.message = NodeStatus.FAILURE, "Insufficient capacity."
+                if node in failed:
+                    group.nodes.remove(node)
+            self._launch(group, moment, rng)
+            return
+        self._scalings.remove(scaling)
         group.scaling = False
-        if part is None:
-            group.status = GroupStatus.IN_SERVICE
-        software = group.desired
-        while len(group.nodes) < group.target_count:
-            node = new_node(self.cluster, group.name, software, rng, moment)
-            group.nodes.append(node)
-            if part and part.stage is not Stage.BACK and software == part.new:
+        part = self._part(group)
+        if not self.cluster.continuous:
+            group.status, self.cluster.status = GroupStatus.IN_SERVICE, ClusterStatus.IN_SERVICE
+        self._launch(group, moment, rng)
+        for node in [node for node in group.nodes if node.arriving]:
+            node.arriving, node.status = False, NodeStatus.RUNNING
+            node.software = part.new if part and part.stage is Stage.SETTLING else group.desired
+            if part and part.stage is not Stage.BACK and node.software == part.new:
                 part.done.append(node)
-        # The newest go first.
-        for node in group.nodes[group.target_count :]:
-            group.nodes.remove(node)
-            for held in (part.todo, part.batch, part.done) if part else ():
-                if node in held:
-                    held.remove(node)
+
+    def _moved(self, move: _Move, moment: float) -> None:
+        node, target = move.node, move.target
+        if node.status is NodeStatus.ATTACHING:
+            self._moves.remove(move)
+            node.status = NodeStatus.RUNNING
+            if self.faults.moved_nodes == "Replaced":
+                node.software, node.updated = target.desired, moment
+            return
+        for group in self.cluster.groups.values():
+            if node in group.nodes:
+                group.nodes.remove(node)
+                group.target_count -= 1
+        target.nodes.append(node)
+        target.target_count += 1
+        node.status = NodeStatus.ATTACHING
+        move.due = moment + self.faults.scale_seconds / self.faults.speed
 
     def _part(self, group: Group) -> Part | None:
         parts = self._patch.parts if self._patch else []

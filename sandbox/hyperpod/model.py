@@ -6,7 +6,14 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from sandbox.hyperpod.words import ClusterStatus, GroupStatus, NodeStatus, Software, UpdateStatus
+from sandbox.hyperpod.words import (
+    MOVING,
+    ClusterStatus,
+    GroupStatus,
+    NodeStatus,
+    Software,
+    UpdateStatus,
+)
 
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
 
@@ -26,6 +33,13 @@ class Node:
     message: str | None = None
     """Sticks after the node has recovered, as it does in the real service."""
     replacements: int = 0
+    arriving: bool = False
+    """Scaling asked for it, and it has never run."""
+
+    @property
+    def patchable(self) -> bool:
+        """It belongs to a patch that begins now."""
+        return not self.arriving and self.status not in MOVING
 
 
 @dataclass(slots=True, eq=False)
@@ -59,8 +73,9 @@ class Group:
 
     @property
     def on_desired(self) -> int:
-        desired = self.desired
-        return sum(1 for node in self.nodes if node.software == desired)
+        """Running nodes on the desired image, whoever brought them."""
+        up, desired = NodeStatus.RUNNING, self.desired
+        return sum(1 for node in self.nodes if node.status is up and node.software == desired)
 
 
 @dataclass(slots=True, eq=False)

@@ -63,6 +63,14 @@ class Part:
     """There was nothing to do, and nothing was shown of it."""
     moved_on: Software | None = None
     """What automatic patching brought to some of its nodes meanwhile."""
+    broken: list[Node] = field(default_factory=list[Node])
+    """Nodes that failed as it succeeded."""
+
+    def lose(self, node: Node) -> None:
+        """The node leaves the group."""
+        for held in (self.todo, self.batch, self.done):
+            if node in held:
+                held.remove(node)
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,6 +331,9 @@ class Patch:
         group = part.group
         group.show(part.new, part.moved_on)
         group.update, group.status = UpdateStatus.SUCCEEDED, GroupStatus.IN_SERVICE
+        part.broken = part.done[: weather.faults.nodes_fail_late]
+        for node in part.broken:
+            node.status, node.message = NodeStatus.FAILURE, FAILURE_MESSAGE
         self._finish(part, "Info", "The software update succeeded.", weather)
 
     def _finish(self, part: Part, level: str, text: str, weather: Weather) -> None:

@@ -224,12 +224,20 @@ class HyperPod:
         self._drop(self.find(name))
 
     def scale(self, name: str, group: str, count: int, *, now: float) -> None:
-        """Somebody scales a group; allowed at any time, as recovery of nodes is."""
+        """Somebody scales a group; in Continuous mode allowed at any time."""
+        self._with_groups(name, group, now=now).scale(group, count, now, self.rng)
+
+    def move(self, name: str, source: str, target: str, *, now: float) -> None:
+        """Somebody moves a running node from one group into another; in Continuous mode only."""
+        self._with_groups(name, source, target, now=now).move(source, target, now)
+
+    def _with_groups(self, name: str, *groups: str, now: float) -> Live:
         self._advance(now)
         live = self.find(name)
-        if group not in live.cluster.groups:
-            raise validation(f"{name} has no instance group {group}.")
-        live.scale(group, count, now)
+        for group in groups:
+            if group not in live.cluster.groups:
+                raise validation(f"{name} has no instance group {group}.")
+        return live
 
     def patch_automatically(self, name: str, group: str, nodes: int, *, now: float) -> int:
         """Automatic patching brings so many nodes to the newest patch of their release line,

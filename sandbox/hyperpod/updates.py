@@ -158,6 +158,6 @@ def _target(
 
 def _part(group: Group, new: Software, faults: Faults, settled: float, *, named: bool) -> Part:
     again = faults.repatch_current and not named
-    todo = [n for n in group.nodes if again or n.software != new]
+    todo = [n for n in group.nodes if n.patchable and (again or n.software != new)]
     kept: list[Node] = todo[: max(0, len(todo) - faults.skipped_nodes)]
     return Part(group, group.current, new, kept, settled, passed_over=len(todo) - len(kept))

@@ -65,6 +65,10 @@ _PYTHON_TYPES: dict[str, tuple[type, ...]] = {
 }
 
 
+_LATER = {"ClusterInstanceStatus": frozenset({"AttachInProgress", "DetachInProgress"})}
+"""Words that came into SageMaker's model after the botocore that is pinned here: 1.44.8."""
+
+
 class _Rule:
     """What one shape asks for, read from the model once."""
 
@@ -78,6 +82,8 @@ class _Rule:
         self.required: tuple[str, ...] = tuple(shape.required_members) if structure else ()
         self.union = bool(metadata.get("union"))
         self.enum = frozenset(cast(list[str], metadata.get("enum", [])))
+        if self.enum:
+            self.enum |= _LATER.get(str(shape.name), frozenset())
         self.minimum = cast("int | None", metadata.get("min"))
         self.maximum = cast("int | None", metadata.get("max"))
         pattern = metadata.get("pattern")

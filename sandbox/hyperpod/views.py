@@ -31,7 +31,7 @@ def version_status(software: Software, releases: tuple[str, ...]) -> str:
 class View:
     """What of a cluster is shown, after its mode and the settings."""
 
-    __slots__ = ("cluster", "images", "release_list", "releases", "update_status")
+    __slots__ = ("arriving", "cluster", "images", "release_list", "releases", "update_status")
 
     def __init__(self, cluster: Cluster, faults: Faults, releases: tuple[str, ...]) -> None:
         def pick(setting: bool | None, own: bool) -> bool:  # noqa: FBT001
@@ -39,6 +39,7 @@ class View:
 
         self.cluster = cluster
         self.release_list = releases
+        self.arriving = faults.counts_arriving
         self.images = pick(faults.shows_images, cluster.shows_images)
         self.update_status = pick(faults.shows_update_status, cluster.shows_update_status)
         self.releases = pick(faults.shows_releases, not cluster.slurm)
@@ -61,7 +62,7 @@ class View:
         answer: dict[str, Any] = {
             "InstanceGroupName": group.name,
             "Status": str(group.status),
-            "CurrentCount": len(group.nodes),
+            "CurrentCount": sum(self.arriving or not node.arriving for node in group.nodes),
             "TargetCount": group.target_count,
             "ImageVersionStatus": version_status(group.current, self.release_list),
             **group.static,

@@ -46,6 +46,12 @@ class NodeStatus(StrEnum):
     PENDING = "Pending"
     SHUTTING_DOWN = "ShuttingDown"
     SYSTEM_UPDATING = "SystemUpdating"
+    ATTACHING = "AttachInProgress"
+    DETACHING = "DetachInProgress"
+
+
+MOVING = frozenset({NodeStatus.SHUTTING_DOWN, NodeStatus.ATTACHING, NodeStatus.DETACHING})
+"""Nodes on their way into a group or out of it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -367,9 +367,50 @@ def test_an_older_request_delivered_late_does_not_end_a_newer_one() -> None:
     assert len(parts.rules.rules) == 2
 
 
+def test_what_kept_a_request_from_beginning_is_remembered_with_its_time() -> None:
+    held = "the software update of group login is InProgress"
+    parts = Parts(cluster(group(), group("login", update_status="InProgress")))
+    assert parts.begin(event()) is None
+    for later in (60, 120):
+        parts.now = NOW + later
+        assert parts.look() is None
+    [remembered] = parts.store.recall_all("").values()
+    assert (remembered.progress.held, remembered.progress.held_since) == (held, NOW)
+    parts.now = NOW + 1800
+    reply = parts.look()
+    assert reply is not None
+    said = f"{held}, another update of this cluster, seen since 08:00 UTC."
+    assert said in reply.response["Reason"]
+
+
+@pytest.mark.parametrize(
+    ("result", "shown", "held"),
+    [
+        (CallResult.BUSY, "CREATE_IN_PROGRESS", "HyperPod answered ConflictException"),
+        (CallResult.ACCEPTED, "DELETE_COMPLETE", "CloudFormation shows DELETE_COMPLETE"),
+    ],
+)
+def test_what_kept_the_call_from_being_made_is_told(
+    result: CallResult, shown: str, held: str
+) -> None:
+    parts = Parts()
+    parts.hyperpod.result, parts.stack.newest = result, ResourceEvent(shown, NOW)
+    assert parts.begin(event()) is None
+    parts.now = NOW + 1800
+    reply = parts.look()
+    assert reply is not None
+    assert f"What kept it last: {held}" in reply.response["Reason"]
+    assert "seen since 08:00 UTC." in reply.response["Reason"]
+
+
 def test_everything_at_the_apis_maximums_fits_four_kilobyte_parameters() -> None:
     names = [f"{n:03}" + "x7Qz" * 15 for n in range(100)]
-    shown = {"version": "1.0.0", "update_status": "RollbackComplete", "current_count": 0}
+    shown: dict[str, Any] = {
+        "version": "1.0.0",
+        "update_status": "RollbackComplete",
+        "current_count": 6758,
+        "target_state_count": 6757,
+    }
     members = tuple(group(name, image_id="default", **shown) for name in names)
     parts = Parts(cluster(*members))
     props = properties(
@@ -384,7 +425,8 @@ def test_everything_at_the_apis_maximums_fits_four_kilobyte_parameters() -> None
     assert parts.hyperpod.calls == [tuple(names)]
     [remembered] = parts.store.recall_all("").values()
     assert remembered.call is not None
-    assert all(remembered.call.had_no_nodes(name) for name in names)
+    assert all(remembered.call.nodes_before(name) == 6758 for name in names)
+    assert all(remembered.call.sure_before(name, scaling=True) == 6757 for name in names)
     assert remembered.call.status_before(names[0]) == "RollbackComplete"
     busy = cluster(*(group(name, update_status="InProgress") for name in names))
     parts.hyperpod.seen = busy

@@ -70,12 +70,20 @@ def cluster(*members: Group, **changes: Any) -> Cluster:
     return Cluster(ARN, "ml", groups=members or (group(),), **(fields | changes))
 
 
-def call(*names: str, accepted: bool = True, empty: str | None = None, **before: str) -> Call:
-    """A call made a minute ago for the named groups (``workers`` where none is named), of which
-    one may have had no nodes."""
-    statuses = {digest(name): before.get(name, "") for name in names or ("workers",)}
-    none = frozenset() if empty is None else frozenset({digest(empty)})
-    return Call(at=NOW - 60, before=statuses, empty=none, accepted=accepted)
+def call(
+    *names: str, accepted: bool = True, had: dict[str, int] | None = None, **before: str
+) -> Call:
+    """A call made a minute ago for the named groups (``workers`` where none is named), which had
+    four nodes each where nothing else is said."""
+    names = names or ("workers",)
+    counts = {digest(name): (had or {}).get(name, 4) for name in names}
+    return Call(
+        at=NOW - 60,
+        before={digest(name): before.get(name, "") for name in names},
+        had=counts,
+        ran=counts,
+        accepted=accepted,
+    )
 
 
 def progress(*active: str, back: str | None = None, rests: float | None = None) -> Progress:

@@ -14,6 +14,7 @@ from hyperpod_software.rules.starting import may_call, plan
 from hyperpod_software.words.cluster import Cluster, Group, Reading, Said
 from hyperpod_software.words.decision import CountNodes, Finish, Outcome, Patch, Wait
 from hyperpod_software.words.image import Image, Volume
+from hyperpod_software.words.memory import Progress
 from hyperpod_software.words.request import Request
 from hyperpod_software.words.software import Declaration
 from tests.lifecycle.samples import (
@@ -539,7 +540,6 @@ def test_another_line_is_no_newer_patch_of_the_declared_one() -> None:
         cluster(group(status="SystemUpdating")),
         cluster(group(update_status="Pending")),
         cluster(group(update_status="SomethingNew")),
-        cluster(group(scaling=True)),
         cluster(group(), group("other", status="Creating")),
     ],
 )
@@ -548,6 +548,48 @@ def test_rule_06_a_busy_cluster_is_waited_for_while_a_patch_can_end_in_time(seen
     late = ended(plan(request(), seen, NOW + 1800), None)  # type: ignore[arg-type]
     assert late.startswith("Nothing was patched within 1800 seconds: ")
     assert late.endswith("would not end before the timeout of 3000 seconds.")
+
+
+WANTING = group(scaling=True, current_count=4)
+
+
+def test_rule_06_a_group_that_wants_capacity_is_patched_all_the_same() -> None:
+    patched(plan(request(), cluster(WANTING), NOW))
+    patched(plan(request(), cluster(group(), replace(WANTING, name="other")), NOW))
+
+
+def test_rule_03_a_group_that_wants_capacity_is_proven_all_the_same() -> None:
+    there = cluster(replace(WANTING, image_id=NEW))
+    ended(plan(request(), there, NOW), Outcome.NOTHING_TO_PATCH)
+
+
+HELD = "the software update of group login is InProgress"
+SINCE_NOW = Progress(NOW, held=HELD, held_since=NOW)
+
+
+def test_rule_06_what_kept_a_request_is_told_with_since_when() -> None:
+    seen = cluster(group(), group("login", update_status="InProgress"))
+    waiting = plan(request(), seen, NOW)
+    assert isinstance(waiting, Wait)
+    assert waiting.sight is not None
+    assert Progress(NOW).after(waiting.sight, NOW + 60).after(waiting.sight, NOW + 120) == Progress(
+        NOW, held=HELD, held_since=NOW + 60
+    )
+    said = ended(plan(request(), seen, NOW + 1800, progress=SINCE_NOW), None)
+    assert said.startswith(
+        f"Nothing was patched within 1800 seconds: {HELD}, another update of this cluster, "
+        "seen since 08:00 UTC. A patch that begins later"
+    )
+
+
+def test_rule_06_another_reason_than_the_last_one_has_no_time_yet() -> None:
+    said = ended(plan(request(), cluster(status="Updating"), NOW + 1800, progress=SINCE_NOW), None)
+    assert said.startswith("Nothing was patched within 1800 seconds: cluster ml is Updating. A")
+
+
+def test_rule_06_what_kept_a_request_that_may_begin_too_late_is_told() -> None:
+    said = ended(plan(request(), cluster(), NOW + 1800, progress=SINCE_NOW), None)
+    assert said.endswith(f"1800 seconds. What kept it last: {HELD}, seen since 08:00 UTC.")
 
 
 @pytest.mark.parametrize(

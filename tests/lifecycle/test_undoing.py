@@ -7,6 +7,7 @@ import pytest
 from hyperpod_software.rules.undoing import plan_rollback, softened
 from hyperpod_software.words.cluster import Cluster
 from hyperpod_software.words.decision import Finish, Outcome, Patch, Wait, failed
+from hyperpod_software.words.memory import Progress
 from hyperpod_software.words.request import Request
 from hyperpod_software.words.software import Declaration
 from tests.lifecycle.samples import NEW, NOW, OLD, cluster, declared, group, groups, request
@@ -87,6 +88,20 @@ def test_rule_18_what_is_in_flight_is_waited_for_up_to_the_deadline() -> None:
     assert isinstance(plan_rollback(rollback(), seen, NOW), Wait)
     assert isinstance(plan_rollback(rollback(), seen, NOW + 2999), Wait)
     assert "until the timeout of 3000 seconds" in left(rollback(), seen, NOW + 3000)
+
+
+def test_rule_18_scaling_is_not_in_flight() -> None:
+    decision = plan_rollback(rollback(), cluster(group(image_id=NEW, scaling=True)), NOW)
+    assert isinstance(decision, Patch)
+
+
+def test_rule_18_what_kept_a_rollback_is_told_with_since_when() -> None:
+    held = "the software update of group workers is RollbackInProgress"
+    seen = cluster(group(update_status="RollbackInProgress"))
+    waited = Progress(NOW, held=held, held_since=NOW)
+    decision = plan_rollback(rollback(), seen, NOW + 3000, progress=waited)
+    assert isinstance(decision, Finish)
+    assert decision.reason.endswith(f"{held}, seen since 08:00 UTC.")
 
 
 def test_rule_18_no_patch_back_begins_that_cannot_end_in_time() -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
 from hyperpod_software.rules.look import QUIET, Look
 from hyperpod_software.rules.nodes import node_state
 from hyperpod_software.rules.nodes import tally as count
 from hyperpod_software.rules.watching import judge
-from hyperpod_software.words.cluster import Cluster, NodeState, NodeTally
+from hyperpod_software.words.cluster import Cluster, Node, NodeState, NodeTally
 from hyperpod_software.words.decision import CountNodes, Finish, Outcome, Wait
 from hyperpod_software.words.memory import Call, Progress, Sight, digest
 from hyperpod_software.words.request import Request
@@ -52,6 +55,7 @@ def end(decision: object, outcome: Outcome | None) -> Finish:
     return decision
 
 
+SINCE = NOW - 60
 SUCCEEDED = cluster(group(update_status="Succeeded", image_id=NEW))
 ALL_DONE = {"workers": tally(done=4)}
 NONE_DONE = {"workers": tally(untouched=4)}
@@ -168,21 +172,19 @@ def test_rule_08_a_group_may_wait_for_its_turn_while_others_are_patched() -> Non
     end(judge(look(half, asked, made, moved, late + QUIET), members), Outcome.PATCHED)
 
 
-def test_rule_08_nodes_that_came_up_in_a_group_that_had_none_prove_nothing_by_their_times() -> None:
+def test_rule_08_nodes_that_came_up_in_a_group_that_had_none_belong_to_no_patch() -> None:
     """Somebody scaled it while the others were patched, and its own status is from before."""
     asked = request(declared(ImageId="default", InstanceGroups=groups("a", "b")))
-    made = call("a", "b", empty="b", b="Succeeded")
+    made = call("a", "b", had={"b": 0}, b="Succeeded")
     seen = cluster(group("a", update_status="Succeeded", image_id="default"),
                    group("b", update_status="Succeeded", image_id="default"))  # fmt: skip
-    counts = {"a": tally(done=4), "b": tally(done=4)}
+    counts = {"a": tally(done=4), "b": tally(launched=4)}
     moved = progress("a", rests=NOW)
     assert isinstance(judge(look(seen, asked, made, moved), counts), Wait)
-    said = end(judge(look(seen, asked, made, moved, NOW + QUIET), counts), None).reason
-    assert said.startswith("Groups of cluster ml do not show how this patch ended: b (Succeeded)")
-    themselves = {"a": tally(done=4), "b": tally(done=4, proven=4)}
-    end(judge(look(seen, asked, made, moved), themselves), Outcome.PATCHED)
+    done = end(judge(look(seen, asked, made, moved, NOW + QUIET), counts), Outcome.PATCHED)
+    assert (done.patched_groups, done.patched_nodes) == (("a",), 4)
     own = progress("a", "b", rests=NOW)
-    end(judge(look(seen, asked, made, own), counts), Outcome.PATCHED)
+    assert end(judge(look(seen, asked, made, own), counts), Outcome.PATCHED).patched_nodes == 4
 
 
 def test_rule_08_a_group_that_was_seen_being_patched_may_show_no_status_in_the_last_look() -> None:
@@ -202,7 +204,7 @@ def test_rule_08_a_group_without_nodes_contradicts_nothing() -> None:
                            call("b")), {}), Outcome.ALREADY_CURRENT)  # fmt: skip
     assert (
         alone.reason
-        == "HyperPod took the call and replaced no node of b in cluster ml: there is none."
+        == "HyperPod took the call and replaced no node of b in cluster ml: there was none."
     )
 
 
@@ -459,7 +461,144 @@ def test_rule_12_of_a_call_that_nobody_answered_it_is_told_as_such() -> None:
     assert end(judge(late, None), None).reason.startswith("It is not known whether HyperPod took")
 
 
-SINCE = NOW - 60
+# -- nodes that scaling adds or takes ---------------------------------------------------------
+
+COMING = [node(number=8, status="Pending", launched=NOW - 9, last_update=None),
+          node(number=9, status="Failure", launched=NOW - 9, last_update=None)]  # fmt: skip
+ENDED = group(update_status="Succeeded", image_id=NEW, target_state_count=4)
+
+
+def counted(*nodes: Node) -> dict[str, NodeTally]:
+    return count(nodes, {"workers": Software(NEW)}, SINCE)
+
+
+def patched(**changes: Any) -> list[Node]:
+    """The four nodes that the group had, replaced since the call."""
+    return [node(number=number, **changes) for number in range(1, 5)]
+
+
+@pytest.mark.parametrize("shown", [4, 6], ids=["left out of the count", "in the count"])
+@pytest.mark.parametrize("scaling", [True, False])
+@pytest.mark.parametrize("changes", [{}, {"launched": NOW - 10}], ids=["ids kept", "new ids"])
+def test_rule_08_nodes_that_scaling_adds_neither_hold_nor_fail_a_patch(
+    changes: dict[str, float], scaling: bool, shown: int
+) -> None:
+    seen = cluster(replace(ENDED, current_count=shown, scaling=scaling))
+    counts = counted(*patched(**changes), *COMING)
+    done = end(judge(look(seen), counts), Outcome.PATCHED)
+    assert done.patched_nodes == 4
+    assert done.reason.endswith(
+        "2 nodes that scaling adds or takes are not running: "
+        "i-00000000000000008 (Pending) and i-00000000000000009 (failed)."
+    )
+
+
+def test_rule_08_scaling_that_goes_on_for_days_does_not_hold_the_end() -> None:
+    wanting = cluster(replace(ENDED, scaling=True))
+    end(judge(look(wanting), ALL_DONE), Outcome.PATCHED)
+    uncounted = cluster(replace(ENDED, current_count=6, scaling=True))
+    end(judge(look(uncounted), ALL_DONE), Outcome.PATCHED)
+
+
+def test_rule_08_nodes_that_came_up_since_are_not_counted_as_patched() -> None:
+    more = [node(number=number, launched=NOW - 9) for number in (5, 6)]
+    seen = cluster(replace(ENDED, current_count=6, target_state_count=6))
+    assert end(judge(look(seen), counted(*patched(), *more)), Outcome.PATCHED).patched_nodes == 4
+    # The group had one node, was scaled to four, and its own one is gone.
+    one = look(cluster(replace(ENDED)), made=call(had={"workers": 1}))
+    new = [node(number=number, launched=NOW - 9) for number in range(1, 5)]
+    assert end(judge(one, counted(*new)), Outcome.PATCHED).patched_nodes == 1
+
+
+@pytest.mark.parametrize("status", ["ShuttingDown", "DetachInProgress", "AttachInProgress"])
+def test_rule_08_nodes_that_leave_or_join_a_group_hold_nothing(status: str) -> None:
+    leaving = node(number=4, status=status, last_update=1.0)
+    for had in (4, 3):
+        asked = look(cluster(replace(ENDED, target_state_count=3)), made=call(had={"workers": had}))
+        done = end(judge(asked, counted(*patched()[:3], leaving)), Outcome.PATCHED)
+        assert f"is not running: i-00000000000000004 ({status})." in done.reason
+
+
+def test_rule_08_a_group_that_lost_nodes_to_scaling_is_done_with_those_it_has() -> None:
+    seen = cluster(replace(ENDED, current_count=2, target_state_count=2))
+    assert end(judge(look(seen), counted(*patched()[:2])), Outcome.PATCHED).patched_nodes == 2
+
+
+def test_rule_08_a_node_that_was_moved_into_the_group_is_told_and_not_skipped() -> None:
+    moved = node(number=5, last_update=1.0)
+    seen = cluster(replace(ENDED, current_count=5))
+    said = end(judge(look(seen), counted(*patched(), moved)), Outcome.PATCHED).reason
+    assert said.endswith("1 node that came meanwhile is not counted on that image.")
+
+
+@pytest.mark.parametrize("changes", [{}, {"launched": NOW - 10}], ids=["ids kept", "new ids"])
+@pytest.mark.parametrize("scaling", [True, False])
+def test_rule_08_a_skipped_node_is_not_hidden_by_nodes_that_scaling_added(
+    changes: dict[str, float], scaling: bool
+) -> None:
+    skipped = node(number=4, last_update=1.0)
+    up = node(number=5, launched=NOW - 9)
+    seen = cluster(replace(ENDED, current_count=5, scaling=scaling))
+    counts = counted(*patched(**changes)[:3], skipped, up, *COMING)
+    said = end(judge(look(seen, now=NOW + QUIET), counts), None).reason
+    assert "with 1 node skipped: i-00000000000000004 (skipped)." in said
+
+
+@pytest.mark.parametrize("changes", [{}, {"launched": NOW - 10}], ids=["ids kept", "new ids"])
+@pytest.mark.parametrize("scaling", [True, False])
+def test_rule_08_a_node_of_the_patch_that_stays_failed_fails_it_although_others_come(
+    changes: dict[str, float], scaling: bool
+) -> None:
+    broken = node(number=4, status="Failure", **changes)
+    seen = cluster(replace(ENDED, target_state_count=3, scaling=scaling))
+    counts = counted(*patched(**changes)[:3], broken)
+    assert isinstance(judge(look(seen), counts), Wait)
+    said = end(judge(look(seen, now=NOW + QUIET), counts), None).reason
+    assert "of 4 nodes 3 run" in said
+    assert "with 1 node failed: i-00000000000000004 (failed)." in said
+
+
+def test_rule_08_a_node_that_hyperpod_replaces_after_the_patch_is_scalings() -> None:
+    coming = node(number=9, status="Pending", launched=NOW - 9, last_update=None)
+    seen = cluster(replace(ENDED, target_state_count=3))
+    end(judge(look(seen), counted(*patched()[:3], coming)), Outcome.PATCHED)
+
+
+def test_rule_08_nodes_that_had_never_come_up_at_the_call_belong_to_no_patch() -> None:
+    """The count of the group had them in it, and HyperPod tries again with other nodes."""
+    made = Call(NOW - 60, {digest("workers"): ""}, {digest("workers"): 6}, {digest("workers"): 4},
+                accepted=True)  # fmt: skip
+    waiting = node(number=7, status="Pending", last_update=None)
+    for changes in ({}, {"launched": NOW - 10}):
+        for others in (COMING, [waiting, COMING[1]]):
+            seen = cluster(replace(ENDED, current_count=6, scaling=True))
+            counts = counted(*patched(**changes), *others)
+            end(judge(look(seen, made=made), counts), Outcome.PATCHED)
+
+
+def test_rule_10_an_unknown_word_of_a_node_that_was_there_holds_although_others_come() -> None:
+    odd = node(number=4, status="FailedMaintenance", last_update=1.0)
+    seen = cluster(replace(ENDED, target_state_count=3, scaling=True))
+    waiting = judge(look(seen, now=NOW + QUIET), counted(*patched()[:3], odd, *COMING))
+    assert isinstance(waiting, Wait)
+    assert "1 node of workers not ready yet" in waiting.reason
+
+
+def test_rule_11_what_scaling_adds_is_told_where_nothing_was_replaced() -> None:
+    seen = cluster(replace(ENDED, scaling=True))
+    current = [node(number=number, last_update=1.0) for number in range(1, 5)]
+    asked = look(seen, sofar=progress("workers"))
+    said = end(judge(asked, counted(*current, *COMING)), Outcome.ALREADY_CURRENT).reason
+    assert "2 nodes that scaling adds or takes are not running" in said
+
+
+def test_rule_08_a_replaced_node_that_failed_was_not_current_before() -> None:
+    """In the older mode only the node's own time tells that it was replaced."""
+    bare = cluster(group(status=None, image_id=None, current_count=1))
+    asked = look(bare, made=call(had={"workers": 1}), sofar=progress("workers", rests=NOW),
+                 now=NOW + QUIET)  # fmt: skip
+    said = end(judge(asked, counted(node(status="Failure"))), None).reason
+    assert "of 1 node 0 run" in said
 
 
 @pytest.mark.parametrize(
@@ -468,9 +607,18 @@ SINCE = NOW - 60
         ({}, Software(NEW), NodeState.DONE),
         ({"last_update": NOW - 8000}, Software(NEW), NodeState.UNTOUCHED),
         ({"last_update": None}, Software(NEW), NodeState.UNTOUCHED),
-        ({"last_update": None, "launched": NOW}, Software(NEW), NodeState.DONE),
+        ({"last_update": None, "launched": NOW}, Software(NEW), NodeState.LAUNCHED),
+        ({"launched": NOW, "last_update": NOW}, Software(NEW), NodeState.LAUNCHED),
         ({"status": "Failure"}, Software(NEW), NodeState.FAILED),
+        ({"status": "Failure", "last_update": 1.0}, Software(NEW), NodeState.IDLE),
+        ({"status": "Failure", "launched": NOW}, Software(NEW), NodeState.LATE),
         ({"status": "Pending"}, Software(NEW), NodeState.UNSETTLED),
+        ({"status": "Pending", "last_update": None}, Software(NEW), NodeState.IDLE),
+        ({"status": "Pending", "launched": NOW}, Software(NEW), NodeState.LATE),
+        ({"status": "ShuttingDown"}, Software(NEW), NodeState.MOVING),
+        ({"status": "AttachInProgress"}, Software(NEW), NodeState.MOVING),
+        ({"status": "DetachInProgress"}, Software(NEW), NodeState.MOVING),
+        ({"status": "Unheard", "last_update": 1.0}, Software(NEW), NodeState.UNSETTLED),
         ({"status": "Unheard"}, Software(NEW), NodeState.UNSETTLED),
         ({"status": "DeepHealthCheckInProgress"}, Software(NEW), NodeState.DONE),
         ({"version": "1.2.0"}, Software(version="1.3.0"), NodeState.SKIPPED),

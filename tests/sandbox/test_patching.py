@@ -167,7 +167,7 @@ def test_while_it_rolls_back_the_target_state_count_counts_the_old_image() -> No
     service = Service(**FAILING)
     service.patch("workers", RollingUpdatePolicy=batches(4))
     service.at(121)
-    assert service.group()["TargetStateCount"] == 4  # on the image that fails
+    assert service.group()["TargetStateCount"] == 0  # it counts running nodes
     service.at(120 + 1080 + 1)
     assert service.group()["SoftwareUpdateStatus"] == "RollbackInProgress"
     assert service.group()["TargetStateCount"] == 12  # never touched
@@ -371,17 +371,84 @@ def test_a_busy_cluster_conflicts(busy_at: float) -> None:
     service.patch("login")
 
 
-def test_a_group_being_scaled_conflicts_and_shows_it() -> None:
-    service = Service()
+def test_a_group_that_wants_capacity_shows_it_and_is_patched_all_the_same() -> None:
+    service = Service(capacity_after=200_000.0)
     service.hyperpod.scale("ml", "workers", 18, now=START)
     group = service.group()
     assert group["ActiveOperations"] == {"Scaling": 1}
     assert (group["CurrentCount"], group["TargetCount"]) == (16, 18)
-    with refused("ConflictException"):
-        service.patch("workers")
+    assert group["Status"] == "InService"
+    service.patch("workers")
+    service.at(150_000)
+    assert service.group()["SoftwareUpdateStatus"] == "Succeeded"
+    assert service.group()["ActiveOperations"] == {"Scaling": 1}
     service.finish()
-    assert service.group()["CurrentCount"] == 18
+    assert service.group()["CurrentCount"] == service.group()["TargetStateCount"] == 18
     assert "ActiveOperations" not in service.group()
+
+
+def test_in_the_older_mode_scaling_and_patching_exclude_each_other() -> None:
+    service = Service(older())
+    service.hyperpod.scale("older", "workers", 18, now=START)
+    assert service.call("DescribeCluster", ClusterName="older")["ClusterStatus"] == "Updating"
+    with refused("ConflictException"):
+        service.patch("workers", cluster="older", image="default")
+    service.finish()
+    service.patch("workers", cluster="older", image="default")
+    with refused("ConflictException"):
+        service.hyperpod.scale("older", "workers", 2, now=START + service.now)
+
+
+@pytest.mark.parametrize(("wanting", "shown"), [("Pending", {"Pending"}),
+                                                ("Failure", {"Pending", "Failure"})])  # fmt: skip
+def test_nodes_that_cannot_be_had_come_and_go_and_no_patch_takes_them(
+    wanting: str, shown: set[str]
+) -> None:
+    service = Service(wanting=wanting, capacity_after=3600.0, repatch_current=True)
+    service.hyperpod.scale("ml", "workers", 18, now=START)
+    service.patch("workers")
+    service.at(1)
+    assert service.hyperpod.calls[0].nodes == 16
+    ids, seen = set[str](), set[str]()
+    while service.now < 3000:
+        service.at(service.now + 100)
+        late = service.nodes()[16:]
+        ids |= {node["InstanceId"] for node in late}
+        seen |= {node["InstanceStatus"]["Status"] for node in late}
+    assert seen == shown
+    assert (len(ids) > 2) == (wanting == "Failure")
+    assert service.group()["TargetStateCount"] == 16
+    service.finish()
+    assert {node["InstanceStatus"]["Status"] for node in service.nodes()} == {"Running"}
+
+
+def test_a_node_that_is_moved_keeps_its_id_and_changes_the_counts_of_both_groups() -> None:
+    service = Service()
+    moved = service.nodes("workers")[0]["InstanceId"]
+    service.patch("workers")
+    service.hyperpod.move("ml", "workers", "login", now=START)
+
+    def where() -> list[tuple[str, str]]:
+        return [(node["InstanceGroupName"], node["InstanceStatus"]["Status"])
+                for node in service.nodes("o") if node["InstanceId"] == moved]  # fmt: skip
+
+    assert where() == [("workers", "DetachInProgress")]
+    service.at(181)
+    assert where() == [("login", "AttachInProgress")]
+    service.finish()
+    assert where() == [("login", "Running")]
+    assert [service.group(name)["CurrentCount"] for name in ("login", "workers")] == [2, 15]
+    assert service.replaced() == {"controller": 0, "login": 0, "workers": 15}
+
+
+def test_a_node_can_fail_as_the_patch_succeeds_and_come_back() -> None:
+    service = Service(nodes_fail_late=1)
+    service.patch("workers")
+    service.at(200)
+    assert service.group()["SoftwareUpdateStatus"] == "Succeeded"
+    assert service.group()["TargetStateCount"] == 15
+    service.finish()
+    assert service.group()["TargetStateCount"] == 16
 
 
 def test_nodes_that_join_midway_run_the_wanted_software() -> None:

@@ -69,6 +69,9 @@ KINDS: dict[str, float] = {
     "automatic patching": 0.50,
     "somebody else patches": 0.40,
     "somebody else scales": 0.40,
+    "somebody else moves a node": 0.30,
+    "capacity is wanting": 0.50,
+    "a node fails as the patch succeeds": 0.20,
     "a newer release appears": 0.25,
     # CloudFormation.
     "stack events seen late": 0.40,

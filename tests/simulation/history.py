@@ -106,6 +106,10 @@ class History:
         world.source = self.service
         for cluster in self.story.clusters:
             self.service.add(cluster)
+            if self.story.faults.capacity_after and cluster.continuous:
+                # It has been wanting for long.
+                name = next(iter(cluster.groups))
+                self.service.scale(cluster, name, len(cluster.groups[name].nodes) + 2)
         self.bucket = Bucket(gate, self.formation.take)
         self.functions = Functions(
             gate,
@@ -218,6 +222,9 @@ class History:
             size = self.chance.strikes("automatic patching")
             if size is not None:
                 world.at(time + 60.0, lambda size=size: self._move_on(size))  # type: ignore[misc]
+            size = self.chance.strikes("somebody else moves a node")
+            if size is not None:
+                world.at(time + 11.0, lambda size=size: self._move(size))  # type: ignore[misc]
         time = BEGIN + 2000.0 * draw.random()
         if (size := self.chance.strikes("cluster vanishes")) is not None:
             world.at(time, lambda: self._vanish(size))
@@ -244,9 +251,18 @@ class History:
         cluster = self.story.clusters[int(place)]
         if self.service.exists(cluster):
             name, count = pick(list(cluster.groups), rest), int((rest * 17) % 1.0 * 6)
-            self.world.say(f"somebody else scales {name} of {cluster.name} to {count}")
-            self.service.scaled.append((self.world.now, cluster))
-            self.service.core.scale(cluster.name, name, count, now=self.world.now)
+            with contextlib.suppress(ServiceError):
+                self.service.scale(cluster, name, count)
+
+    def _move(self, size: float) -> None:
+        place, rest = divmod(size * len(self.story.clusters), 1.0)
+        cluster = self.story.clusters[int(place)]
+        if self.service.exists(cluster):
+            names = list(cluster.groups)
+            source, target = pick(names, rest), pick(names, (rest * 13) % 1.0)
+            if source != target:
+                with contextlib.suppress(ServiceError):
+                    self.service.move(cluster, source, target)
 
     def _move_on(self, size: float) -> None:
         place, rest = divmod(size * len(self.story.clusters), 1.0)

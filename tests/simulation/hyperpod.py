@@ -13,7 +13,7 @@ from botocore.exceptions import ReadTimeoutError
 from sandbox.hyperpod import AnswerLostError, Event, Faults, HyperPod, ServiceError
 from sandbox.hyperpod.calls import Call
 from sandbox.hyperpod.distort import distort_cluster, distort_node
-from sandbox.hyperpod.model import Cluster
+from sandbox.hyperpod.model import Cluster, Node
 from sandbox.hyperpod.words import MANAGED, NodeStatus, Software, is_newer_patch
 from tests.simulation.chance import pick
 from tests.simulation.declarations import takes_back
@@ -75,6 +75,16 @@ class Service:
     def add(self, cluster: Cluster) -> None:
         self.core.add(cluster)
         self.known[cluster.name] = self.known[cluster.arn] = cluster
+
+    def scale(self, cluster: Cluster, name: str, count: int) -> None:
+        self.core.scale(cluster.name, name, count, now=self._world.now)
+        self.scaled.append((self._world.now, cluster))
+        self._world.say(f"somebody else scales {name} of {cluster.name} to {count}")
+
+    def move(self, cluster: Cluster, source: str, target: str) -> None:
+        self.core.move(cluster.name, source, target, now=self._world.now)
+        self.scaled.append((self._world.now, cluster))
+        self._world.say(f"somebody else moves a node of {cluster.name} from {source} to {target}")
 
     def exists(self, cluster: Cluster) -> bool:
         return cluster in self.core.clusters
@@ -150,10 +160,13 @@ class Service:
             for group in cluster.groups.values()
         }
         self._look_truly()
+        true = answer
         if self._stale:
             answer, truth = self._perhaps_stale(cluster.arn, answer, truth)
         if self._distorts:
             answer = self._distort(answer)
+        if request is not None:
+            request.free = answer is true and self.core.find(name).busy is None
         self._gate.invocation.description = answer
         if request is not None and request.called_for and cluster.failure_message is None:
             request.message_gone = True
@@ -213,11 +226,13 @@ class Service:
         targets = request.accepted[0].targets if request.accepted else request.called_for
         new, old = request.properties, request.old_properties
         back = {name: takes_back(new, old, cluster, name) for name in targets}
+        # Nodes that came or left since belong to no patch.
         nodes = [
             (node, target, back[name])
             for name, target in targets.items()
             if name in cluster.groups
-            for node in cluster.groups[name].nodes
+            for node in request.nodes[name]
+            if node in cluster.groups[name].nodes and node.patchable
         ]
         off = any(
             node.status is not NodeStatus.RUNNING
@@ -246,9 +261,13 @@ class Service:
             else Software(MANAGED, entry.get("ImageReleaseVersion", newest))
             for entry in entries
         }
+        request.nodes = {name: _patchable(cluster, name) for name in request.called_for}
+        description: list[dict[str, Any]] = (invocation.description or {}).get("InstanceGroups", [])
         shown = {
-            group["InstanceGroupName"]: group.get("SoftwareUpdateStatus")
-            for group in (invocation.description or {}).get("InstanceGroups", ())
+            group["InstanceGroupName"]: group.get("SoftwareUpdateStatus") for group in description
+        }
+        request.counted = {
+            group["InstanceGroupName"]: group["CurrentCount"] for group in description
         }
         request.status_hidden = cluster.shows_update_status and any(
             group.update is not None and shown.get(group.name) is None
@@ -278,6 +297,9 @@ class Service:
             raise error(no.code, operation, no.message, no.status) from None
         if invocation.request is not None:
             invocation.request.accepted.append(patched)
+            invocation.request.nodes = {
+                name: _patchable(patched.cluster, name) for name in patched.targets
+            }
         self._on_accepted(invocation, patched)
         if (size := strikes("patch call accepted, answer lost")) is not None:
             self._world.say(f"{invocation} patch call accepted, answer lost")
@@ -350,3 +372,8 @@ class Service:
 
 def _moved_on(software: Software, target: Software) -> bool:
     return is_newer_patch(software.release, target.release)
+
+
+def _patchable(cluster: Cluster, name: str) -> list[Node]:
+    group = cluster.groups.get(name)
+    return [node for node in group.nodes if node.patchable] if group is not None else []

@@ -343,7 +343,7 @@ def _at_rest(shown: dict[str, Any]) -> bool:
     status = shown.get("SoftwareUpdateStatus")
     if status not in (None, "Succeeded", "Failed", "RollbackComplete"):
         return False
-    return shown.get("Status") in _SETTLED and not shown.get("ActiveOperations")
+    return shown.get("Status") in _SETTLED
 
 
 def _runs(shown: dict[str, Any], wanted: Wanted, *, exactly: bool = False) -> bool:

@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Any
 
 from sandbox.hyperpod.calls import Call
-from sandbox.hyperpod.model import Cluster
+from sandbox.hyperpod.model import Cluster, Node
 from sandbox.hyperpod.patch import Patch, Stage
 from sandbox.hyperpod.words import Software
 from tests.simulation.world import Wait
@@ -115,6 +115,12 @@ class Request:
     """When it last called for a patch, or set out to, whatever came of it."""
     called_for: dict[str, Software] = field(default_factory=dict[str, Software])
     """Group → the software that a call of it was to bring, accepted or not."""
+    nodes: dict[str, list[Node]] = field(default_factory=dict[str, list[Node]])
+    """Group → the nodes that it had at the call, those that scaling was still bringing left out."""
+    counted: dict[str, int] = field(default_factory=dict[str, int])
+    """Group → how many nodes it was shown to have then."""
+    free: bool = False
+    """In the last look nothing that was under way kept it from calling, and it was shown so."""
     message_before: str | None = None
     """The cluster's FailureMessage when it called."""
     message_gone: bool = False

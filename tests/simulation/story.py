@@ -19,6 +19,7 @@ from tests.simulation.stacks import Template, Trouble
 from tests.simulation.world import BEGIN
 
 _LAST_WORDS = (None, "Succeeded", "Succeeded", "Failed", "RollbackComplete")
+_WANTING = ("Absent", "Pending", "Failure")
 _TIMEOUTS = (60, 300, 300, 600, 900, 1800, 3420)
 _OF_RELEASES = ("ImageReleaseVersion", "ReleaseLine", "AllowDowngrade")
 _LONG_TIMEOUTS = (3421, 7200, 7200, 20_000, 43_020)
@@ -138,6 +139,8 @@ class _Teller:
             "pending_seconds": draw.choice((0.0, 5.0, 10.0, 60.0)),
             "failure_seconds": draw.choice((60.0, 300.0, 1080.0)),
             "scale_seconds": draw.choice((60.0, 180.0)),
+            "counts_arriving": draw.random() < 0.3,
+            "moved_nodes": draw.choice(("Kept", "Replaced")),
             "new_instance_ids": draw.random() < 0.3,
             "failure_ends": draw.choice(("Failed", "RollbackComplete")),
             "instance_events": draw.random() < 0.1,
@@ -150,6 +153,14 @@ class _Teller:
         changes["failing_amis"] = tuple(failing)
         if (size := strikes("nodes skipped")) is not None:
             changes["skipped_nodes"] = 1 + int(size * 4)
+        if (size := strikes("capacity is wanting")) is not None:
+            changes["wanting"], share = pick(_WANTING, size), (size * 3) % 1.0
+            changes["capacity_after"] = pick((600.0, 7200.0, 200_000.0), share)
+            if changes["wanting"] == "Failure":
+                changes["capacity_after"] = min(7200.0, changes["capacity_after"])
+        if (size := strikes("a node fails as the patch succeeds")) is not None:
+            changes["nodes_fail_late"] = 1
+            changes["late_failure_seconds"] = pick((60.0, 120.0, 900.0, 200_000.0), size)
         if strikes("service rollback fails") is not None:
             changes["rollback_fails"] = True
         if (size := strikes("alarm rolls back")) is not None:

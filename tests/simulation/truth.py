@@ -69,7 +69,8 @@ def _blind(request: Request, service: Service) -> bool:
     old = None if request.message_gone else request.message_before
     if not cluster.shows_update_status and old is not None and cluster.failure_message == old:
         return True
-    since = request.called - 200.0  # a scaling that was under way may end afterwards
+    # A scaling that was under way may end afterwards.
+    since = float("-inf") if cluster.continuous else request.called - 200.0
     times = [(each.call.time, each.cluster) for each in others] + service.scaled + service.moved
     return any(time > since and each is cluster for time, each in times)
 
@@ -88,7 +89,7 @@ def _scaled(patched: Patched, service: Service) -> bool:
     """Somebody scaled the cluster during or after the patch, or automatic patching moved nodes of
     it on: nodes came up while it ran."""
     return any(
-        time > patched.call.time and cluster is patched.cluster
+        cluster is patched.cluster and (time > patched.call.time or cluster.continuous)
         for time, cluster in (*service.scaled, *service.moved)
     )
 
@@ -151,6 +152,10 @@ def _success(
             _expect(not called, "a call was accepted")
             _expect(request.properties.get("OnCreate") == "adopt", "it was not to be adopted")
         case "LeftAsIs":
+            _expect(
+                "Nothing was patched back: until" not in reason or not request.free,
+                "nothing was under way",
+            )
             if "Nothing was patched back" in reason:
                 _expect(not called, "a call was accepted")
         case _:
@@ -158,12 +163,9 @@ def _success(
     if patched is not None and "..." not in data["PatchedInstanceGroups"]:
         named = [name for name in data["PatchedInstanceGroups"].split(",") if name]
         _expect(set(named) <= set(patched.targets), f"{named} are not the groups of the call")
-        nodes = sum(
-            len(patched.cluster.groups[name].nodes)
-            for name in named
-            if name in patched.cluster.groups
-        )
-        most = nodes + patched.call.nodes
+        had = {name: max(len(nodes), request.counted.get(name, 0))
+               for name, nodes in request.nodes.items()}  # fmt: skip
+        most = sum(had[name] for name in named)
         _expect(int(data["PatchedNodeCount"]) <= most, f"there were only {most} nodes to patch")
 
 
@@ -173,7 +175,7 @@ def _already_current(
     _expect(patched is not None, "no call of this request was accepted")
     assert patched is not None
     _expect(not patched.call.nodes or _scaled(patched, service), "the call was to change something")
-    if not _alike(request, patched) and " failed: " not in reason:
+    if not _alike(request, patched) and "(failed)" not in reason:
         _expect(request.all_on_target, "in no look did all nodes run what is declared")
 
 
@@ -228,7 +230,7 @@ class _Failure:
         starts: dict[str, Callable[[], object]] = {
             "The timeout of": lambda: self._late and not self._was_over,
             "Nothing was patched, and it is too late to begin": lambda: self._too_late,
-            "Nothing was patched within ": lambda: self._too_late,
+            "Nothing was patched within ": lambda: self._too_late and not self._request.free,
             "Nothing was patched: the patch of": lambda: self._too_late,
             "How the patch ended is not known: at the timeout": lambda: self._late,
             "The patch of cluster": self._went_badly,

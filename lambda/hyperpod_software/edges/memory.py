@@ -39,8 +39,6 @@ PIECE = 4096
 
 _PAUSE = 4.0
 """The longest pause before a claim is released once more, in seconds."""
-_EMPTY = "0"
-"""What is written beside a group's status where the group had no nodes."""
 
 Document = dict[str, Any]
 
@@ -244,27 +242,26 @@ def _progress_document(progress: Progress) -> Document:
         "cleared": progress.cleared,
         "back": sorted(progress.back),
         "resting": progress.resting_since,
+        "held": [progress.held, progress.held_since],
     }
 
 
 def _call_document(call: Call) -> Document:
-    # One word more for a group without nodes: its digest once more would be over 4 KB for 100.
-    before = {
-        group: f"{status} {_EMPTY}" if group in call.empty else status
+    # One line for a group: three mappings by digest would be over 4 KB for 100 of them.
+    before = [
+        f"{group} {call.had.get(group, '')} {call.ran.get(group, '')} {status}"
         for group, status in call.before.items()
-    }
-    return {"at": call.at, "before": before, "failure": call.failure_before}
+    ]
+    return {"at": call.at, "before": "\n".join(before), "failure": call.failure_before}
 
 
 def _call(document: Document, *, accepted: bool) -> Call:
-    before = {
-        group: shown.partition(" ")
-        for group, shown in cast("dict[str, str]", document["before"]).items()
-    }
+    before = [line.split(" ", 3) for line in str(document["before"]).split("\n")]
     return Call(
         at=float(document["at"]),
-        before={group: status for group, (status, _, _) in before.items()},
-        empty=frozenset(group for group, (_, _, nodes) in before.items() if nodes == _EMPTY),
+        before={group: status for group, _, _, status in before},
+        had={group: int(had) for group, had, _, _ in before if had},
+        ran={group: int(ran) for group, _, ran, _ in before if ran},
         failure_before=str(document["failure"]),
         accepted=accepted,
     )
@@ -284,6 +281,7 @@ def _readable(found: Mapping[str, str]) -> Memory:
 
 def _memory(found: Mapping[str, str]) -> Memory:
     progress = _decode(found["progress"])
+    held, held_since = cast("tuple[str, float | None]", progress.get("held") or ("", None))
     answer = _decode(found["answer"]) if "answer" in found else None
     return Memory(
         progress=Progress(
@@ -293,6 +291,8 @@ def _memory(found: Mapping[str, str]) -> Memory:
             cleared=bool(progress["cleared"]),
             back=frozenset(cast("list[str]", progress["back"])),
             resting_since=progress["resting"],
+            held=held,
+            held_since=held_since,
         ),
         event=_unpack(found),
         call=_call(_decode(found["call"]), accepted="accepted" in found)

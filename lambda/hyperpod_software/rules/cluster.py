@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hyperpod_software.rules.sentences import clock
 from hyperpod_software.words.cluster import (
     SETTLED_CLUSTER,
     SETTLED_GROUP,
@@ -9,6 +10,7 @@ from hyperpod_software.words.cluster import (
     Cluster,
     Group,
 )
+from hyperpod_software.words.memory import Progress
 from hyperpod_software.words.software import Software
 
 
@@ -18,12 +20,11 @@ def is_updating(group: Group) -> bool:
 
 
 def is_settled(group: Group) -> bool:
-    """Nothing is under way in this group."""
-    return (
-        not is_updating(group)
-        and not group.scaling
-        and (group.status is None or group.status in SETTLED_GROUP)
-    )
+    """No update is under way in this group, and its status says that it takes one.
+
+    Scaling blocks none: a group that wants more capacity goes on trying for days.
+    """
+    return not is_updating(group) and (group.status is None or group.status in SETTLED_GROUP)
 
 
 def in_flight(cluster: Cluster) -> str | None:
@@ -38,8 +39,15 @@ def in_flight(cluster: Cluster) -> str | None:
         if is_updating(group):
             return f"the software update of group {group.name} is {group.update_status}"
         if not is_settled(group):
-            return f"group {group.name} is {'scaling' if group.scaling else group.status}"
+            return f"group {group.name} is {group.status}"
     return None
+
+
+def seen_since(progress: Progress | None, held: str) -> str:
+    """Since when that was seen, look by look."""
+    if progress is None or progress.held != held or progress.held_since is None:
+        return ""
+    return f", seen since {clock(progress.held_since)}"
 
 
 def names(software: Software, group: Group) -> bool:

@@ -54,14 +54,25 @@ class Watched:
     group: Group
     software: Software
     tally: NodeTally
+    had: int | None = None
+    """How many nodes it had at the call; ``None``: that is not known."""
+    sure: int | None = None
+    """How many of them it surely had to patch."""
     verdict: Verdict = Verdict.WAIT
     why: str = ""
     """What it waits for."""
 
     @property
     def unsettled(self) -> int:
-        """Nodes that are on their way, and those that ListClusterNodes does not list yet."""
-        return self.tally.unsettled + max(0, self.group.current_count - self.tally.total)
+        """Nodes that are on their way, and those that ListClusterNodes does not list yet. Where
+        none is missing that was there at the call, scaling brings them."""
+        lost = self.sure is None or self.tally.total < self.sure
+        unlisted = max(0, self.group.current_count - self._listed)
+        return self.tally.unsettled + (unlisted if lost else 0)
+
+    @property
+    def _listed(self) -> int:
+        return self.tally.total + self.tally.strays.total
 
     @property
     def on_image(self) -> int | None:
@@ -73,23 +84,37 @@ class Watched:
     def skipped(self) -> int:
         """Nodes that the patch left on other software.
 
-        The group's own count knows; nodes with an older time may have been there before.
-        Where it is not shown, every node that was not replaced is taken to be skipped.
+        They can be no more than the nodes that it had and that are not known to be on it.
         """
-        on_image = self.on_image
+        if self.had is None:
+            return self.off
+        known, on_image = self.tally.done, self.on_image
+        if on_image is not None:
+            known = max(min(known, on_image), on_image - self.tally.launched)
+        return max(0, min(self.off, self.had - known))
+
+    @property
+    def off(self) -> int:
+        """Running nodes that are not on the software, whoever brought them into the group.
+
+        The group's own count knows; nodes with an older time may have been there before.
+        Where it is not shown, every node that was not replaced is taken to be off.
+        """
+        on_image, tally = self.on_image, self.tally
         if on_image is None:
-            return self.tally.skipped + self.tally.untouched
+            return tally.skipped + tally.untouched
         # It counts running nodes on that very release: one that failed is told as failed, and not
         # twice, and one that was moved on needs nothing.
-        others = self.tally.failed + self.tally.newer
-        return max(0, self.group.current_count - on_image - others)
+        idle = self._listed - tally.running
+        running = max(tally.running, self.group.current_count - idle)
+        return max(0, running - on_image - tally.newer)
 
     @property
     def unchanged(self) -> bool:
         """No node was replaced, and nothing that is shown says that one was to be."""
         shown = self.on_image is not None
         off = self.skipped if shown else self.tally.skipped
-        return not (self.tally.done or off)
+        return not (self.tally.done or self.tally.broken or off)
 
     @property
     def proven(self) -> bool:

@@ -12,12 +12,15 @@ from hyperpod_software.words.cluster import (
     NodeState,
     NodeTally,
     Said,
+    Strays,
 )
 from hyperpod_software.words.software import Software
 
 _USABLE = {"Running", "DeepHealthCheckInProgress"}
 _BROKEN = {"Failure", "NotFound"}
-_ON_IT = {NodeState.DONE, NodeState.CURRENT}
+_MOVING = {"ShuttingDown", "AttachInProgress", "DetachInProgress"}
+_ON_IT = {NodeState.DONE, NodeState.LAUNCHED, NodeState.CURRENT}
+_STRAYS = {NodeState.LATE, NodeState.IDLE, NodeState.MOVING}
 _NAMED = {NodeState.SKIPPED, NodeState.UNTOUCHED, NodeState.FAILED}
 
 
@@ -27,14 +30,22 @@ def node_state(node: Node, software: Software, since: float) -> NodeState:
     Only the node's own times and version decide; a node that was launched after the call
     came up on the new software. A status nobody knows is not settled yet.
     """
-    if node.status in _BROKEN:
-        return NodeState.FAILED
+    if node.status in _MOVING:
+        return NodeState.MOVING
+    launched = node.launched >= since
+    touched = not launched and (node.last_update or 0.0) >= since
     if node.status not in _USABLE:
-        return NodeState.UNSETTLED
+        if launched:
+            return NodeState.LATE
+        if not touched and (node.status == "Pending" or node.status in _BROKEN):
+            return NodeState.IDLE
+        return NodeState.FAILED if node.status in _BROKEN else NodeState.UNSETTLED
     says = says_it_runs(node, software)
     if says is False:
         return NodeState.SKIPPED
-    if max(node.launched, node.last_update or 0.0) >= since:
+    if launched:
+        return NodeState.LAUNCHED
+    if touched:
         return NodeState.DONE
     return NodeState.CURRENT if says else NodeState.UNTOUCHED
 
@@ -79,8 +90,42 @@ def _heard(sofar: Said, node: Node, software: Software) -> Said:
     )
 
 
+def of_patch(tally: NodeTally, had: int | None, sure: int | None) -> NodeTally:
+    """The same tally, with what was launched since the call told apart: ``launched`` and the
+    strays are left to those that belong to no patch.
+
+    A group patches the nodes that it ``had``. A node that was launched since may be one of them
+    under another id, where one is missing; but not where more of them kept theirs. A stray is a
+    node of the patch where one is missing of those that it had for ``sure``.
+    """
+    since = tally.launched + tally.late.total
+    missing = since if had is None else max(0, had - tally.there)
+    keep_ids = tally.done > min(missing, since)
+    replaced = 0 if keep_ids else min(tally.launched, missing)
+    done = tally.done + replaced
+    if had is not None:
+        done = min(done, had)  # a node that was moved here can be replaced, too
+    own = Strays()
+    if sure is None or tally.there + replaced < sure:
+        own = tally.idle if keep_ids else tally.idle.plus(tally.late)
+    return replace(
+        tally,
+        done=done,
+        launched=tally.launched + tally.done - done,
+        unsettled=tally.unsettled + own.waiting,
+        failed=tally.failed + own.failed,
+        broken=tally.failed + (0 if keep_ids or not own.total else tally.late.failed),
+        named=(*tally.named, *own.named)[:NAMED_NODES],
+        message=tally.message or own.message,
+        late=tally.late if keep_ids or not own.total else Strays(),
+        idle=Strays() if own.total else tally.idle,
+    )
+
+
 def _add(sofar: NodeTally, node: Node, software: Software, since: float) -> NodeTally:
     state = node_state(node, software, since)
+    if state in _STRAYS:
+        return replace(sofar, **{state.value: getattr(sofar, state.value).plus(_stray(node))})
     sofar = replace(sofar, **{state.value: getattr(sofar, state.value) + 1})
     if state in _ON_IT and says_it_runs(node, software):
         sofar = replace(sofar, proven=sofar.proven + 1)
@@ -92,3 +137,9 @@ def _add(sofar: NodeTally, node: Node, software: Software, since: float) -> Node
     if state is NodeState.FAILED and sofar.message is None:
         sofar = replace(sofar, message=node.message)
     return sofar
+
+
+def _stray(node: Node) -> Strays:
+    if node.status in _BROKEN:
+        return Strays(failed=1, named=(f"{node.instance_id} (failed)",), message=node.message)
+    return Strays(waiting=1, named=(f"{node.instance_id} ({node.status})",))

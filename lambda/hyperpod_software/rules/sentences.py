@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 
 def listed(names: Sequence[str], most: int = 8) -> str:
@@ -22,3 +23,8 @@ def sentence(text: str) -> str:
 def counted(number: int, noun: str) -> str:
     """``1 node``, ``2 nodes``."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def clock(moment: float) -> str:
+    """``03:12 UTC``: nothing is waited for to begin for more than an hour."""
+    return f"{datetime.fromtimestamp(moment, UTC):%H:%M} UTC"

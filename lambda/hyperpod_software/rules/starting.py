@@ -10,11 +10,14 @@ from hyperpod_software.rules.cluster import (
     counts_declared,
     in_flight,
     is_settled,
+    is_updating,
     names,
+    seen_since,
 )
 from hyperpod_software.rules.sentences import listed
 from hyperpod_software.words.cluster import SETTLED_CLUSTER, UP_TO_DATE, Cluster, Group, Reading
 from hyperpod_software.words.decision import CountNodes, Finish, Outcome, Patch, Wait, failed
+from hyperpod_software.words.memory import Progress, Sight
 from hyperpod_software.words.request import Request
 from hyperpod_software.words.software import (
     Declaration,
@@ -30,7 +33,12 @@ to flap in one reading of ten."""
 
 
 def plan(
-    request: Request, cluster: Cluster, now: float, readings: Sequence[Reading] = ()
+    request: Request,
+    cluster: Cluster,
+    now: float,
+    readings: Sequence[Reading] = (),
+    *,
+    progress: Progress | None = None,
 ) -> Finish | Wait | Patch | CountNodes:
     """What an ordinary Create or Update does next, while it has not called yet.
 
@@ -63,12 +71,16 @@ def plan(
         return _all_there(declared, cluster, changed, first=not same_cluster)
     if busy is not None:
         if now >= request.begin_by:
+            others = any(map(is_updating, cluster.groups))
+            held = (
+                f"{busy}{', another update of this cluster' * others}{seen_since(progress, busy)}"
+            )
             return failed(
-                f"Nothing was patched within {request.begin_within} seconds: {busy}. A patch that "
+                f"Nothing was patched within {request.begin_within} seconds: {held}. A patch that "
                 f"begins later would not end before the timeout of {declared.timeout} seconds.",
                 cluster,
             )
-        return Wait(f"Waiting to begin: {busy}.")
+        return Wait(f"Waiting to begin: {busy}.", sight=Sight(rests=False, held=busy))
     refusal = _refusal(declared, cluster, groups)
     if refusal is None and declared.image_id is None:
         if not readings:
@@ -79,10 +91,16 @@ def plan(
     if now >= request.begin_by:
         return failed(
             f"Nothing was patched: the patch of {listed(groups)} could not begin within "
-            f"{request.begin_within} seconds. The log says at each look why.",
+            f"{request.begin_within} seconds. {_held_before(progress)}",
             cluster,
         )
     return Patch(cluster, groups)
+
+
+def _held_before(progress: Progress | None) -> str:
+    if progress is None or not progress.held:
+        return "The log says at each look why."
+    return f"What kept it last: {progress.held}{seen_since(progress, progress.held)}."
 
 
 def missing_groups(declared: Declaration, cluster: Cluster) -> str | None:

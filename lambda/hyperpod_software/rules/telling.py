@@ -38,7 +38,7 @@ def success(look: Look, told: list[Watched]) -> Finish:
         return Finish(Outcome.PATCHED_WITH_SKIPPED_NODES, what, cluster, groups, done)
     what = (
         f"Patched {counted(done, 'node')} of {listed(groups)} in cluster {cluster.name} "
-        f"to {_software_of(patched)}.{_moved_on(patched)}{_degraded(patched)}"
+        f"to {_software_of(patched)}.{_moved_on(patched)}{_degraded(patched)}{_beside(told)}"
     )
     return Finish(Outcome.PATCHED, what, cluster, groups, done)
 
@@ -46,7 +46,7 @@ def success(look: Look, told: list[Watched]) -> Finish:
 def _partly(
     look: Look, told: list[Watched], patched: list[Watched], skipped: int, broken: int
 ) -> str:
-    total = sum(each.tally.total for each in patched)
+    total = sum(each.tally.there for each in patched)
     running = total - sum(each.skipped + each.tally.failed for each in patched)
     bad = " and ".join(
         f"{counted(count, 'node')} {what}"
@@ -59,7 +59,8 @@ def _partly(
     text = (
         f"HyperPod ended the update of {listed([each.group.name for each in patched])} in cluster "
         f"{look.cluster.name}, but of {counted(total, 'node')} {running} run "
-        f"{_software_of(patched)}, with {bad}{which if named else ''}.{_moved_on(patched)}{_degraded(patched)}"
+        f"{_software_of(patched)}, with {bad}{which if named else ''}.{_moved_on(patched)}"
+        f"{_degraded(patched)}{_beside(told)}"
     )
     if skipped and not look.cluster.slurm:
         text += " On EKS, nodes whose eviction would violate a PodDisruptionBudget are skipped."
@@ -79,6 +80,22 @@ def _degraded(patched: list[Watched]) -> str:
     return f" Degraded now: {listed(bad)}." if bad else ""
 
 
+def _beside(told: list[Watched]) -> str:
+    """Nodes that belong to no patch: they are told, and weigh nothing."""
+    strays = [each.tally.strays for each in told]
+    away = sum(each.total for each in strays)
+    text = ""
+    if away:
+        named = listed([name for each in strays for name in each.named], 5)
+        are = "is" if away == 1 else "are"
+        text = f" {counted(away, 'node')} that scaling adds or takes {are} not running: {named}."
+    off = sum(each.off - each.skipped for each in told)
+    if off:
+        are = "is" if off == 1 else "are"
+        text += f" {counted(off, 'node')} that came meanwhile {are} not counted on that image."
+    return text
+
+
 def untouched(look: Look, told: list[Watched]) -> Finish:
     """No node of any group was replaced."""
     groups = listed([each.group.name for each in told])
@@ -89,8 +106,8 @@ def untouched(look: Look, told: list[Watched]) -> Finish:
             "Look at the cluster, then deploy again.",
             look.cluster,
         )
-    if not any(each.tally.total for each in told):
-        why = "there is none"
+    if not any(each.tally.there for each in told):
+        why = "there was none"
     elif all(each.proven or suffices(each.software, each.group) for each in told):
         why = "they had the software already"
     else:
@@ -101,7 +118,7 @@ def untouched(look: Look, told: list[Watched]) -> Finish:
     return Finish(
         Outcome.ALREADY_CURRENT,
         f"HyperPod took the call and replaced no node of {groups} in cluster "
-        f"{look.cluster.name}: {why}.{_moved_on(told)}{but}",
+        f"{look.cluster.name}: {why}.{_moved_on(told)}{but}{_beside(told)}",
         look.cluster,
     )
 
@@ -157,7 +174,7 @@ def untold(look: Look, told: list[Watched]) -> Finish:
     """These groups rest, and what they show fits more than one end."""
     shown = listed([f"{each.group.name} ({_shown(each.group)})" for each in told], most=4)
     since = sum(each.tally.done for each in told)
-    total = sum(each.tally.total for each in told)
+    total = sum(each.tally.there for each in told)
     return failed(
         f"Groups of cluster {look.cluster.name} do not show how this patch ended: {shown}; of "
         f"{counted(total, 'node')} {since} came up since the call. Whether it failed, skipped "

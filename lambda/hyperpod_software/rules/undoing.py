@@ -3,16 +3,19 @@ for that would leave the stack in UPDATE_ROLLBACK_FAILED."""
 
 from __future__ import annotations
 
-from hyperpod_software.rules.cluster import in_flight, names, proven
+from hyperpod_software.rules.cluster import in_flight, names, proven, seen_since
 from hyperpod_software.rules.sentences import listed
 from hyperpod_software.rules.starting import batch_refusal, is_same_cluster, moving_on
 from hyperpod_software.words.cluster import Cluster, Group
 from hyperpod_software.words.decision import Finish, Outcome, Patch, Wait
+from hyperpod_software.words.memory import Progress, Sight
 from hyperpod_software.words.request import Request
 from hyperpod_software.words.software import OnRollback, Software
 
 
-def plan_rollback(request: Request, cluster: Cluster, now: float) -> Finish | Wait | Patch:
+def plan_rollback(
+    request: Request, cluster: Cluster, now: float, *, progress: Progress | None = None
+) -> Finish | Wait | Patch:
     """What a rollback does next, while it has not called yet.
 
     It waits for what is in flight, HyperPod's own rollback included. Then it patches back
@@ -32,8 +35,9 @@ def plan_rollback(request: Request, cluster: Cluster, now: float) -> Finish | Wa
     busy = in_flight(cluster)
     if busy is not None:
         if now >= request.answer_by:
-            return left(f"until the timeout of {request.answer_within} seconds {busy}", cluster)
-        return Wait(f"Waiting before rolling back: {busy}.")
+            held = f"{busy}{seen_since(progress, busy)}"
+            return left(f"until the timeout of {request.answer_within} seconds {held}", cluster)
+        return Wait(f"Waiting before rolling back: {busy}.", sight=Sight(rests=False, held=busy))
     # The failed declaration may be the one that says so, and nothing else has read it yet.
     if OnRollback.LEAVE in (declared.on_rollback, failed_one.on_rollback):
         return left("OnRollback is leave", cluster)

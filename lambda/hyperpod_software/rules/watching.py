@@ -14,6 +14,7 @@ from dataclasses import replace
 from hyperpod_software.rules import telling
 from hyperpod_software.rules.cluster import suffices
 from hyperpod_software.rules.look import Look, Verdict, Watched
+from hyperpod_software.rules.nodes import of_patch
 from hyperpod_software.rules.sentences import counted
 from hyperpod_software.words.cluster import UPDATE_ENDED_BADLY, UPDATE_SUCCEEDED, Group, NodeTally
 from hyperpod_software.words.decision import CountNodes, Finish, GroupProgress, Wait
@@ -25,7 +26,7 @@ def judge(look: Look, tallies: Mapping[str, NodeTally] | None) -> Finish | Wait 
     if not look.request.declared.wait_for_completion and look.known_to_run:
         return telling.accepted(look)
     watched = [
-        Watched(group, look.software(group), (tallies or {}).get(group.name) or NodeTally())
+        _watched(look, group, (tallies or {}).get(group.name) or NodeTally())
         for group in look.cluster.groups
         if look.call.covers(group.name)
     ]
@@ -37,6 +38,12 @@ def judge(look: Look, tallies: Mapping[str, NodeTally] | None) -> Finish | Wait 
     if tallies is None:
         return CountNodes(tuple(each.group.name for each in watched))
     return _settle(look, watched)
+
+
+def _watched(look: Look, group: Group, tally: NodeTally) -> Watched:
+    had = look.call.nodes_before(group.name)
+    sure = look.call.sure_before(group.name, scaling=group.scaling)
+    return Watched(group, look.software(group), of_patch(tally, had, sure), had, sure)
 
 
 def _settle(look: Look, watched: list[Watched]) -> Finish | Wait:
@@ -86,13 +93,12 @@ def _verdict(look: Look, each: Watched) -> tuple[Verdict, str]:
         return Verdict.FAILED, ""
     # Its status does not tell: its nodes' times do.
     seen = look.progress.saw_active(group.name)
-    # Others add nodes, too: in a group that had none they prove nothing. Among groups that show a
-    # status, one that shows none may show it in the next look.
-    shown = status is not None and not look.call.had_no_nodes(group.name)
-    told = seen or named or each.proven or shown or look.shows_no_status
-    ended = look.quiet or seen or tally.done + tally.current == tally.total
+    # Among groups that show a status, one that shows none may show it in the next look.
+    told = seen or named or each.proven or status is not None or look.shows_no_status
+    ended = look.quiet or seen or tally.done + tally.current == tally.there
     doubted = says_bad or other or look.told_failure
-    if tally.done and look.known_to_run and told and ended and not doubted:
+    replaced = tally.done or tally.broken
+    if replaced and look.known_to_run and told and ended and not doubted:
         return Verdict.PATCHED, ""
     if not look.quiet:
         return Verdict.WAIT, f"group {group.name} shows no sign of the patch yet"

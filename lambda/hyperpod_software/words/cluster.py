@@ -36,6 +36,7 @@ class Group:
     patched_by: str | None = None
     """What else patches this group, by AWS's own automatic patching or a schedule, in words."""
     scaling: bool = False
+    """Nodes are being added or taken, or HyperPod goes on trying to: that blocks nothing."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,8 @@ class NodeState(Enum):
 
     DONE = "done"
     """Replaced since the call, and running."""
+    LAUNCHED = "launched"
+    """Launched since the call, and running: in place of another one, or because of scaling."""
     CURRENT = "current"
     """Not replaced, and shown to run the declared software."""
     UNTOUCHED = "untouched"
@@ -107,6 +110,35 @@ class NodeState(Enum):
     SKIPPED = "skipped"
     """Shown to run other software."""
     FAILED = "failed"
+    LATE = "late"
+    """Launched since the call, and not running."""
+    IDLE = "idle"
+    """Launched before the call, not touched since, and waiting to come up, or failed."""
+    MOVING = "moving"
+    """On its way into the group or out of it."""
+
+
+@dataclass(frozen=True)
+class Strays:
+    """Nodes that do not run and may belong to no patch, counted; the first few are named."""
+
+    waiting: int = 0
+    failed: int = 0
+    named: tuple[str, ...] = ()
+    message: str | None = None
+    """What the first failed one says about itself."""
+
+    @property
+    def total(self) -> int:
+        return self.waiting + self.failed
+
+    def plus(self, more: Strays) -> Strays:
+        return Strays(
+            self.waiting + more.waiting,
+            self.failed + more.failed,
+            (*self.named, *more.named)[:NAMED_NODES],
+            self.message or more.message,
+        )
 
 
 @dataclass(frozen=True)
@@ -114,25 +146,44 @@ class NodeTally:
     """The nodes of one group counted by state; the first few bad ones are named."""
 
     done: int = 0
+    launched: int = 0
     current: int = 0
     untouched: int = 0
     unsettled: int = 0
     skipped: int = 0
     failed: int = 0
+    broken: int = 0
+    """Of those failed: nodes that were replaced since the call."""
     proven: int = 0
     """Of those done or current: nodes that themselves say what they run, and it is that."""
     named: tuple[str, ...] = ()
     """Nodes skipped, untouched or failed, ``i-… (state)``, at most ``NAMED_NODES`` of them."""
     message: str | None = None
     """What the first failed node says about itself."""
+    late: Strays = Strays()
+    idle: Strays = Strays()
+    moving: Strays = Strays()
 
     newer: int = 0
     """Of those done or current: nodes on a newer patch release of the declared line."""
 
     @property
-    def total(self) -> int:
+    def there(self) -> int:
+        """Nodes that the group had at the call, as far as their own times tell."""
         still = self.current + self.untouched + self.skipped
         return self.done + still + self.unsettled + self.failed
+
+    @property
+    def running(self) -> int:
+        return self.done + self.launched + self.current + self.untouched + self.skipped
+
+    @property
+    def total(self) -> int:
+        return self.there + self.launched
+
+    @property
+    def strays(self) -> Strays:
+        return self.late.plus(self.idle).plus(self.moving)
 
 
 NAMED_NODES = 5

@@ -32,8 +32,10 @@ class Call:
     """When it was about to be made (epoch seconds)."""
     before: Mapping[str, str]
     """Digest of each patched group's name → its ``SoftwareUpdateStatus`` before, or ``""``."""
-    empty: frozenset[str] = field(default_factory=frozenset[str])
-    """Digests of those groups that had no nodes before."""
+    had: Mapping[str, int] = field(default_factory=dict[str, int])
+    """Digest of each patched group's name → how many nodes it had before."""
+    ran: Mapping[str, int] = field(default_factory=dict[str, int])
+    """The same, but only those that it counted as running its image."""
     failure_before: str = ""
     """Digest of the cluster's ``FailureMessage`` before the call, or ``""``."""
     accepted: bool = False
@@ -43,8 +45,14 @@ class Call:
         """Whether that group is being patched by this call."""
         return digest(group) in self.before
 
-    def had_no_nodes(self, group: str) -> bool:
-        return digest(group) in self.empty
+    def nodes_before(self, group: str) -> int | None:
+        return self.had.get(digest(group))
+
+    def sure_before(self, group: str, *, scaling: bool) -> int | None:
+        """How many nodes it surely had to patch: where it is scaling, it may have counted others
+        that had never come up."""
+        had = self.nodes_before(group)
+        return self.ran.get(digest(group), had) if scaling else had
 
     def status_before(self, group: str) -> str | None:
         return self.before.get(digest(group)) or None
@@ -64,6 +72,8 @@ class Sight:
     """No patched group is moving."""
     taken: bool = False
     """It tells that HyperPod took the call."""
+    held: str = ""
+    """What keeps the request from beginning."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +93,10 @@ class Progress:
     """Digests of patched groups that were seen being rolled back by HyperPod."""
     resting_since: float | None = None
     """Since when no patched group was seen moving; ``None`` while one is."""
+    held: str = ""
+    """What kept the request from beginning, as it was seen last."""
+    held_since: float | None = None
+    """When that was first seen."""
 
     def saw_active(self, group: str) -> bool:
         return digest(group) in self.active
@@ -95,4 +109,6 @@ class Progress:
             cleared=self.cleared or sight.cleared,
             back=self.back | sight.back,
             resting_since=(self.resting_since or now) if sight.rests else None,
+            held=sight.held or self.held,
+            held_since=now if sight.held not in ("", self.held) else self.held_since,
         )
