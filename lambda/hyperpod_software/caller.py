@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from hyperpod_software.case import Case
 from hyperpod_software.edges.budget import budget
-from hyperpod_software.edges.memory import Buried, ParameterStore
+from hyperpod_software.edges.memory import Buried, ParameterStore, Unsure
 from hyperpod_software.edges.sagemaker import CallResult, SageMaker
 from hyperpod_software.edges.stack import Stack
 from hyperpod_software.journal import say
@@ -50,7 +50,11 @@ class Caller:
             return Wait("The time of this invocation is over: calling in the next.")
         if not self._store.claim_call(case.path, self._intent(patch)):
             return Wait("Another invocation is making the call.")
-        seen = self._store.recall(case.path)
+        try:
+            seen = self._store.recall(case.path)
+        except Problem as problem:
+            # The claim may stand where the request is over by now, and nothing would wake us for it.
+            raise Unsure(str(problem)) from None
         if seen is None or seen.answer is not None:
             self._store.release_call(case.path)
             raise Buried

@@ -17,7 +17,7 @@ from hyperpod_software.caller import Caller
 from hyperpod_software.case import Case, Event, Surroundings
 from hyperpod_software.edges.budget import budget
 from hyperpod_software.edges.images import Images
-from hyperpod_software.edges.memory import Buried, Memory, ParameterStore, claimer
+from hyperpod_software.edges.memory import Buried, Memory, ParameterStore, Unsure, claimer
 from hyperpod_software.edges.polling import Poll, Polling
 from hyperpod_software.edges.properties import BadProperty
 from hyperpod_software.edges.sagemaker import SageMaker
@@ -162,7 +162,7 @@ class Conductor:
             return None  # another invocation has ended this request meanwhile
 
     def _decide(self, case: Case) -> tuple[Case, Finish | Wait, Cluster | None]:
-        """What this look comes to: over, or not over. Nothing is raised but ``Buried``."""
+        """What this look comes to: over, or not over. Nothing is raised but ``Buried`` and ``Unsure``."""
         now = self._clock()
         decision: Finish | Wait
         cluster: Cluster | None = None
@@ -171,7 +171,7 @@ class Conductor:
             request = case.request()
             cluster = self._sagemaker.describe(request.declared.cluster)
             decision = self._step(case, request, cluster, now)
-        except Buried:
+        except (Buried, Unsure):
             raise
         except BadProperty as problem:
             decision = failed(f"{problem} Nothing was patched.")

@@ -169,7 +169,7 @@ class Ending:
         """Bury this resource's older requests, which CloudFormation has given up. Raises
         ``Problem`` where one stays: it may have lost its rule, and then nothing else ends it."""
         resource = self._store.resource_path(ticket.stack_id, ticket.logical_id)
-        for other, memory in self._store.recall_all(resource).items():
+        for other, memory in self._store.recall_all(resource, leftovers=True).items():
             if other != path and memory.progress.issued <= ticket.issued:
                 say(ticket, "superseded", request_path=other)
                 self.bury(other)

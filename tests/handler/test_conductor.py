@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 
+from hyperpod_software.edges.memory import Unsure
 from hyperpod_software.edges.polling import Poll, rule_name
 from hyperpod_software.edges.sagemaker import CallResult
 from hyperpod_software.edges.stack import ResourceEvent
 from hyperpod_software.words.cluster import Cluster
 from hyperpod_software.words.problem import Problem
 from tests.handler.parts import HERE, URL, Parts, event, patched
-from tests.lifecycle.samples import NEW, NOW, OLD, cluster, group, groups, properties
+from tests.lifecycle.samples import NEW, NOW, OLD, call, cluster, group, groups, properties, request
 
 
 def test_a_patch_is_called_once_watched_and_answered_and_nothing_is_left() -> None:
@@ -355,6 +356,36 @@ def test_what_is_written_after_a_burial_does_not_stay_where_no_rule_can_be_made(
 
     parts.rules.start = buried_meanwhile  # type: ignore[method-assign]
     assert parts.begin(made) is not None
+    assert parts.nothing_left()
+
+
+def test_a_claim_that_could_not_be_looked_at_is_left_to_the_next_delivery(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where the request was ended meanwhile, nothing else would wake us for it."""
+    parts = Parts()
+    recall, claim = parts.store.recall, parts.store.claim_call
+
+    def out_of_time(path: str) -> None:
+        raise Problem("GetParametersByPath", Problem.Kind.PASSING, "TooSlow", "")
+
+    def claimed(path: str, intent: Any) -> bool:
+        monkeypatch.setattr(parts.store, "recall", out_of_time)
+        return claim(path, intent)
+
+    monkeypatch.setattr(parts.store, "claim_call", claimed)
+    with pytest.raises(Unsure):
+        parts.begin(event())
+    monkeypatch.setattr(parts.store, "recall", recall)
+    assert not parts.hyperpod.calls
+
+
+def test_what_was_written_after_a_burial_is_buried_by_the_next_request() -> None:
+    parts = Parts(cluster(group(image_id=NEW)))
+    parts.store.claim_call(parts.store.path(request().ticket), call())
+    reply = parts.begin(event("Update", "r2", OldResourceProperties=properties()))
+    assert reply is not None
+    parts.conductor.ending.delivered(reply)
     assert parts.nothing_left()
 
 

@@ -154,8 +154,8 @@ class Service:
         truth = {
             group.name: Truth(
                 current=group.current,
-                nodes=frozenset(node.software for node in group.nodes),
-                newest=all(node.software == newest for node in group.nodes),
+                nodes=frozenset(node.software for node in group.nodes if node.patchable),
+                newest=all(node.software == newest for node in group.nodes if node.patchable),
             )
             for group in cluster.groups.values()
         }

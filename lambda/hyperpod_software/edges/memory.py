@@ -47,6 +47,10 @@ class Buried(Exception):
     """Somebody else ended this request meanwhile: there is nothing left to do."""
 
 
+class Unsure(Exception):
+    """What was claimed could not be looked at once more: Lambda delivers the event again."""
+
+
 @dataclass(frozen=True)
 class Answer:
     """An answer that was decided on, kept until CloudFormation has it."""
@@ -96,8 +100,9 @@ class ParameterStore:
         """What is remembered under a request's path, or ``None``."""
         return self.recall_all(path).get(path)
 
-    def recall_all(self, path: str) -> dict[str, Memory]:
-        """Every request remembered under a path, keyed by its own path."""
+    def recall_all(self, path: str, *, leftovers: bool = False) -> dict[str, Memory]:
+        """Every request remembered under a path, keyed by its own path; with ``leftovers`` also
+        what was written after a burial."""
         documents: dict[str, dict[str, str]] = {}
         for name, value in self._read(path):
             request_path, _, document = name.rpartition("/")
@@ -105,7 +110,7 @@ class ParameterStore:
         return {
             request_path: _readable(found)
             for request_path, found in documents.items()
-            if "progress" in found
+            if "progress" in found or leftovers
         }
 
     def claim(self, path: str, progress: Progress, by: str = "") -> bool:

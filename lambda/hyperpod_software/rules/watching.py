@@ -96,7 +96,8 @@ def _verdict(look: Look, each: Watched) -> tuple[Verdict, str]:
     # Among groups that show a status, one that shows none may show it in the next look.
     told = seen or named or each.proven or status is not None or look.shows_no_status
     ended = look.quiet or seen or tally.done + tally.current == tally.there
-    doubted = says_bad or other or look.told_failure
+    # A bad end of before says nothing where every node says itself that it runs the software.
+    doubted = (says_bad and not each.proven) or other or look.told_failure
     replaced = tally.done or tally.broken
     if replaced and look.known_to_run and told and ended and not doubted:
         return Verdict.PATCHED, ""
