@@ -50,7 +50,7 @@ def run(sandbox: Sandbox, *, quick: bool) -> Section:
 
 
 def _measured(sandbox: Sandbox, place: Path, url: str, *, repetitions: int) -> Section:
-    asset = _asset.handler_asset(_asset.handler_directory()).path
+    asset = _asset.handler_asset(_asset.handler_directory()).written_to(place)
     ours, whole, stock = place / "ours", place / "whole", place / "stock"
     with zipfile.ZipFile(asset) as archive:
         archive.extractall(ours)

@@ -6,10 +6,9 @@ anything of the machine it was made on.
 
 from __future__ import annotations
 
-import atexit
 import hashlib
-import shutil
-import tempfile
+import io
+import os
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -42,15 +41,25 @@ _EARLIEST: Final = (1980, 1, 1, 0, 0, 0)
 
 @dataclass(frozen=True)
 class HandlerAsset:
-    """A zip file and the digest of what is in it."""
+    """A zip archive and the digest of what is in it."""
 
-    path: Path
+    content: bytes
     digest: str
+
+    def written_to(self, directory: Path) -> Path:
+        """The archive as a file there: whole, even if another process writes it at the same time."""
+        path = directory / f"hyperpod-software-{self.digest[:16]}.zip"
+        if not path.exists():
+            written = path.with_name(f"{path.name}.{os.getpid()}")
+            written.write_bytes(self.content)
+            written.replace(path)
+        return path
 
 
 def handler_directory() -> Path:
     """The handler's package: data of the wheel, or the neighbouring source root of a checkout."""
-    here = Path(__file__).resolve().parent
+    # Not resolved: where files are links into a store, their neighbours are beside the links.
+    here = Path(__file__).absolute().parent
     candidates = (
         here / "_lambda" / _HANDLER_PACKAGE,
         here.parents[1] / "lambda" / _HANDLER_PACKAGE,
@@ -68,10 +77,8 @@ def handler_asset(handler: Path) -> HandlerAsset:
     """The asset for the handler in this directory, made once in a process."""
     files = dict(sorted(_files(handler)))
     digest = hashlib.sha256()
-    directory = Path(tempfile.mkdtemp(prefix="hyperpod-patching-"))
-    atexit.register(shutil.rmtree, directory, ignore_errors=True)
-    path = directory / "handler.zip"
-    with zipfile.ZipFile(path, "w") as archive:
+    archived = io.BytesIO()
+    with zipfile.ZipFile(archived, "w") as archive:
         for name, content in files.items():
             digest.update(f"{name}\0{len(content)}\0".encode())
             digest.update(content)
@@ -79,7 +86,7 @@ def handler_asset(handler: Path) -> HandlerAsset:
             entry.create_system = 3  # Unix, whatever this machine is, so that …
             entry.external_attr = 0o100644 << 16  # … these are the files' permissions.
             archive.writestr(entry, content, zipfile.ZIP_DEFLATED, compresslevel=9)
-    return HandlerAsset(path, digest.hexdigest())
+    return HandlerAsset(archived.getvalue(), digest.hexdigest())
 
 
 def _files(handler: Path) -> Iterator[tuple[str, bytes]]:
@@ -88,7 +95,7 @@ def _files(handler: Path) -> Iterator[tuple[str, bytes]]:
     for package in _PACKAGES:
         place = _installed(package)
         if place.is_file():
-            yield place.name, place.read_bytes()
+            yield place.name, _text_of(place)
         else:
             yield from _modules(place, package)
     for name, content in sdk_data(_installed("botocore") / "data"):
@@ -108,6 +115,13 @@ def _installed(package: str) -> Path:
 
 
 def _modules(directory: Path, name: str) -> Iterator[tuple[str, bytes]]:
-    for file in directory.rglob("*"):
-        if file.suffix in _SUFFIXES and file.is_file():
-            yield f"{name}/{file.relative_to(directory).as_posix()}", file.read_bytes()
+    # Some installers and build systems make a package of links, to files or to whole directories.
+    for place, _, files in os.walk(directory, followlinks=True):
+        for file in map(Path(place).joinpath, files):
+            if file.suffix in _SUFFIXES and file.is_file():
+                yield f"{name}/{file.relative_to(directory).as_posix()}", _text_of(file)
+
+
+def _text_of(file: Path) -> bytes:
+    """A text as every checkout of it reads: some write its lines with another end."""
+    return file.read_bytes().replace(b"\r\n", b"\n")

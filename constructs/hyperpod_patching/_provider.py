@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final, cast
 
-from aws_cdk import Acknowledgment, Aws, Duration, RemovalPolicy, Stack, Validations
+from aws_cdk import Acknowledgment, Aws, Duration, RemovalPolicy, Stack, Stage, Validations
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
@@ -80,7 +81,7 @@ class Provider(Construct):
             self,
             "Function",
             description="Patches the software of SageMaker HyperPod clusters",
-            code=_code(),
+            code=_code(self),
             handler=HANDLER,
             runtime=lambda_.Runtime.PYTHON_3_14,
             architecture=lambda_.Architecture.ARM_64,
@@ -240,9 +241,13 @@ def _as_shown(resolved: Any) -> str:
             return str(resolved)
 
 
-def _code() -> lambda_.Code:
+def _code(scope: Construct) -> lambda_.Code:
+    """The function's code, as a file of the assembly: without staging, templates point to it."""
     asset = handler_asset(handler_directory())
-    return lambda_.Code.from_asset(str(asset.path), asset_hash=asset.digest)
+    stage = Stage.of(scope)
+    assert stage is not None, "a stack without an app gets one of its own"
+    path = asset.written_to(Path(stage.asset_outdir))
+    return lambda_.Code.from_asset(str(path), asset_hash=asset.digest)
 
 
 def _prefix(provider: Construct, stack: Stack) -> str:

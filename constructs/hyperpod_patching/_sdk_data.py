@@ -41,7 +41,7 @@ def sdk_data(data: Path) -> Iterator[tuple[str, bytes]]:
     endpoints = json.loads((data / "endpoints.json").read_bytes())
     yield "endpoints.json", _written(_reduced_endpoints(endpoints, prefixes))
     for name in _WHOLE:
-        yield f"{name}.json", (data / f"{name}.json").read_bytes()
+        yield f"{name}.json", _written(json.loads((data / f"{name}.json").read_bytes()))
 
 
 def _model(loader: Loader, service: str, kind: str) -> _Json:

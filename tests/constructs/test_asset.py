@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -25,9 +27,13 @@ def asset():
 @pytest.fixture(scope="module")
 def unpacked(asset, tmp_path_factory):
     directory = tmp_path_factory.mktemp("asset")
-    with zipfile.ZipFile(asset.path) as archive:
+    with opened(asset) as archive:
         archive.extractall(directory)
     return directory
+
+
+def opened(asset):
+    return zipfile.ZipFile(io.BytesIO(asset.content))
 
 
 @pytest.fixture
@@ -39,7 +45,7 @@ def another(tmp_path):
 
 
 def names_in(asset):
-    with zipfile.ZipFile(asset.path) as archive:
+    with opened(asset) as archive:
         return archive.namelist()
 
 
@@ -81,7 +87,7 @@ def test_it_holds_the_sdk_data_of_the_services_called_and_no_other(asset):
 
 
 def test_it_holds_nothing_of_this_machine(asset):
-    with zipfile.ZipFile(asset.path) as archive:
+    with opened(asset) as archive:
         entries = archive.infolist()
     assert {entry.date_time for entry in entries} == {(1980, 1, 1, 0, 0, 0)}
     assert {entry.external_attr >> 16 for entry in entries} == {0o100644}
@@ -92,14 +98,13 @@ def test_it_holds_nothing_of_this_machine(asset):
 
 
 def test_it_stays_small(asset):
-    assert asset.path.stat().st_size < 1_200_000
+    assert len(asset.content) < 1_200_000
 
 
 def test_it_is_the_same_to_the_byte_each_time(asset, another):
     again = _asset.handler_asset(another)
-    assert again.path != asset.path
-    assert again.digest == asset.digest
-    assert again.path.read_bytes() == asset.path.read_bytes()
+    assert again is not asset
+    assert again == asset
 
 
 def test_it_is_the_same_whenever_and_wherever_it_is_made(asset, tmp_path):
@@ -108,7 +113,7 @@ def test_it_is_the_same_whenever_and_wherever_it_is_made(asset, tmp_path):
         "import hashlib, os; os.umask(0o077)\n"
         "from hyperpod_patching import _asset\n"
         "made = _asset.handler_asset(_asset.handler_directory())\n"
-        "print(made.digest, hashlib.sha256(made.path.read_bytes()).hexdigest())"
+        "print(made.digest, hashlib.sha256(made.content).hexdigest())"
     )
     done = subprocess.run(
         [sys.executable, "-c", program],
@@ -118,8 +123,83 @@ def test_it_is_the_same_whenever_and_wherever_it_is_made(asset, tmp_path):
         text=True,
         check=True,
     )
-    here = hashlib.sha256(asset.path.read_bytes()).hexdigest()
+    here = hashlib.sha256(asset.content).hexdigest()
     assert done.stdout.split() == [asset.digest, here]
+
+
+def test_a_checkout_with_other_line_ends_is_the_same_asset(asset, another):
+    for file in another.rglob("*.py"):
+        file.write_bytes(file.read_bytes().replace(b"\n", b"\r\n"))
+    assert _asset.handler_asset(another) == asset
+
+
+def test_links_with_other_names_for_their_content_are_the_same_asset(asset, another, tmp_path):
+    # As package managers do: a store of files named by a hash, and links where they are used.
+    store = tmp_path / "store"
+    store.mkdir()
+    for number, file in enumerate(sorted(another.rglob("*.py"))):
+        file.rename(store / f"{number:08x}")
+        file.symlink_to(store / f"{number:08x}")
+    (another / "rules").rename(store / "tree")
+    (another / "rules").symlink_to(store / "tree")
+    assert _asset.handler_asset(another) == asset
+
+
+def test_a_library_of_links_finds_the_handler_beside_the_links(tmp_path):
+    for source in (ROOT / "constructs/hyperpod_patching", ROOT / "lambda/hyperpod_software"):
+        place = tmp_path / source.relative_to(ROOT)
+        place.mkdir(parents=True)
+        for number, file in enumerate(sorted(source.glob("*.py"))):
+            stored = tmp_path / f"{source.name}-{number:08x}"
+            shutil.copy(file, stored)
+            (place / file.name).symlink_to(stored)
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "from hyperpod_patching import _asset; print(_asset.handler_directory())",
+        ],
+        env={"PYTHONPATH": str(tmp_path / "constructs"), **path()},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == str(tmp_path / "lambda/hyperpod_software")
+
+
+def test_without_staging_the_file_is_still_there_after_synthesis(tmp_path):
+    # As `cdk synth --no-staging` calls an app, for SAM to run the function from where it lies.
+    program = (
+        "from aws_cdk import App, Stack\n"
+        "from hyperpod_patching import ClusterSoftware, SoftwareImage\n"
+        "app = App()\n"
+        "stack = Stack(app, 'Training')\n"
+        "ClusterSoftware(stack, 'Software', cluster='ml', image=SoftwareImage.latest())\n"
+        "app.synth()\n"
+    )
+    context = {
+        "aws:cdk:disable-asset-staging": True,
+        "aws:cdk:enable-asset-metadata": True,
+    }
+    subprocess.run(
+        [sys.executable, "-c", program],
+        env={
+            "PYTHONPATH": str(ROOT / "constructs"),
+            "CDK_OUTDIR": str(tmp_path / "cdk.out"),
+            "CDK_CONTEXT_JSON": json.dumps(context),
+            **path(),
+        },
+        capture_output=True,
+        check=True,
+    )
+    template = json.loads((tmp_path / "cdk.out/Training.template.json").read_text())
+    (function,) = (
+        one for one in template["Resources"].values() if one["Type"] == "AWS::Lambda::Function"
+    )
+    code = Path(function["Metadata"]["aws:asset:path"])
+    assert code.is_absolute()
+    assert "hyperpod_software/handler.py" in zipfile.ZipFile(code).namelist()
+    assert not list((tmp_path / "cdk.out").glob("asset.*"))
 
 
 def test_other_code_or_another_file_is_another_asset(asset, another):
@@ -174,6 +254,4 @@ print(json.dumps([callable(handler), outside]))
 
 
 def path():
-    import os  # noqa: PLC0415
-
     return {"PATH": os.environ["PATH"]}

@@ -165,7 +165,7 @@ def test_it_holds_the_library_and_the_handler_and_nothing_else(wheel):
 def test_a_three_line_app_synthesizes_what_the_checkout_synthesizes(assembly):
     (asset,) = assembly.glob("asset.*.zip")
     here = _asset.handler_asset(_asset.handler_directory())
-    assert asset.read_bytes() == here.path.read_bytes()
+    assert asset.read_bytes() == here.content
     template = json.loads((assembly / "Training.template.json").read_text())
     kinds = {one["Type"] for one in template["Resources"].values()}
     assert "Custom::HyperPodClusterSoftware" in kinds
