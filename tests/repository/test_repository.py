@@ -190,3 +190,9 @@ def test_every_target_is_phony():
 def test_continuous_integration_can_be_run():
     assert os.access(ROOT / ".ci/run", os.X_OK)
     assert ".ci/run" in (ROOT / ".github/workflows/ci.yml").read_text()
+
+
+def test_continuous_integration_synthesizes_with_the_oldest_and_the_newest_cdk():
+    assert os.access(ROOT / ".ci/bounds", os.X_OK)
+    assert ".ci/bounds" in (ROOT / ".github/workflows/ci.yml").read_text()
+    assert '"aws-cdk-lib>=2.270.0,<3"' in (ROOT / "pyproject.toml").read_text()
