@@ -3,7 +3,9 @@
 Deploying the stack makes it so.
 """
 
-from ._cluster_software import ClusterSoftware, OnCreate, OnRollback, OnSkippedNodes
+from ._cluster import HyperPodCluster
+from ._cluster_software import ClusterSoftware
+from ._declaration import OnCreate, OnRollback, OnSkippedNodes
 from ._image import SoftwareImage
 from ._rolling_update import BatchSize, RollingUpdate
 from ._validation import PropertyError
@@ -11,6 +13,7 @@ from ._validation import PropertyError
 __all__ = [
     "BatchSize",
     "ClusterSoftware",
+    "HyperPodCluster",
     "OnCreate",
     "OnRollback",
     "OnSkippedNodes",

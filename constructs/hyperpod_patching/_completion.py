@@ -38,20 +38,16 @@ class Completion:
         declared = json.dumps(Stack.of(scope).resolve(dict(properties)), sort_keys=True)
         self._scope = scope
         self._hash = hashlib.sha256(declared.encode()).hexdigest()[:8]
-        self._handle = CfnWaitConditionHandle(scope, f"Handle{self._hash}")
+        self.handle = CfnWaitConditionHandle(scope, f"Handle{self._hash}")
+        """What the function is to signal; ``Ref`` of it is a pre-signed URL."""
         self._data = ""
 
-    @property
-    def handle(self) -> str:
-        """The handle's pre-signed URL."""
-        return self._handle.ref
-
-    def after(self, resource: CustomResource, timeout: Timeout) -> None:
+    def after(self, resource: CustomResource, timeout: Timeout) -> CfnWaitCondition:
         """Wait once the resource has answered, which it does when the patch runs."""
         condition = CfnWaitCondition(
             self._scope,
             f"Completion{self._hash}",
-            handle=self.handle,
+            handle=self.handle.ref,
             timeout=str(timeout.wait_condition_timeout),
             count=1,
         )
@@ -65,6 +61,7 @@ class Completion:
                 reason="Data of a wait condition is a text, which its schema takes for a structure.",
             )
         )
+        return condition
 
     def attribute(self, name: str) -> str:
         """An attribute as the signal carries it: ``{"…":"|arn|outcome|groups|count|"}``."""

@@ -13,9 +13,12 @@ from constructs import Construct
 from ._validation import (
     PropertyError,
     check_ami,
+    check_flag,
+    check_line,
     check_parameter_name,
     check_revision,
     check_version,
+    unresolved,
 )
 
 # Names that begin so are AWS's own; what HyperPod publishes there is public.
@@ -34,6 +37,12 @@ class SoftwareImageConfig:
 
     release_version: str | None = None
     """The API's ``ImageReleaseVersion``."""
+
+    release_line: str | None = None
+    """``MAJOR.MINOR``: any newer release of this line is as good."""
+
+    allow_downgrade: bool = False
+    """Whether a first patch may take back a newer patch release."""
 
     revision: str | None = None
     """What tells this declaration of the same image from an earlier one."""
@@ -59,8 +68,7 @@ class SoftwareImage(ABC):
             Never sent to SageMaker. Default: no revision.
         :raises PropertyError: for a revision that is empty, too long or not printable.
         """
-        checked = None if revision is None else check_revision(revision)
-        return _Known(SoftwareImageConfig(image_id="default", revision=checked))
+        return _Known(SoftwareImageConfig(image_id="default", revision=_revision(revision)))
 
     @staticmethod
     def public_ami(image_id: str) -> SoftwareImage:
@@ -97,19 +105,56 @@ class SoftwareImage(ABC):
         )
 
     @staticmethod
-    def release(version: str, *, revision: str | None = None) -> SoftwareImage:
+    def release(
+        version: str, *, revision: str | None = None, allow_downgrade: bool = False
+    ) -> SoftwareImage:
         """A release of the HyperPod-managed AMI (``ImageReleaseVersion`` on each group).
 
-        Naming an older release rolls back to it. AWS documents release versions for
-        EKS-orchestrated clusters created since 2026-01-01.
+        Declaring an older release than the one declared before rolls back to it. AWS documents
+        release versions for EKS-orchestrated clusters created since 2026-01-01.
 
         :param version: ``MAJOR.MINOR.PATCH``, at most 64 characters (or a token).
         :param revision: free text as for :meth:`latest`. Change it to patch the nodes of a group
             that are not on the release yet; the others are not touched. Default: no revision.
+        :param allow_downgrade: whether the first deployment, or a newly listed group, may take
+            back a newer patch release of the same line, such as automatic patching brings.
+            Default: it fails before anything is patched, and names both.
         :raises PropertyError: for anything else.
         """
-        checked = None if revision is None else check_revision(revision)
-        return _Known(SoftwareImageConfig(release_version=check_version(version), revision=checked))
+        return _Known(
+            SoftwareImageConfig(
+                release_version=check_version("version", version),
+                revision=_revision(revision),
+                allow_downgrade=check_flag("allow_downgrade", allow_downgrade),
+            )
+        )
+
+    @staticmethod
+    def release_line(
+        line: str, *, at_least: str | None = None, revision: str | None = None
+    ) -> SoftwareImage:
+        """A line of releases of the HyperPod-managed AMI, from one of its releases on.
+
+        A group that runs ``at_least`` or a newer release of the line is left as it is; others are
+        patched to ``at_least``. So a stack and HyperPod's automatic patching get along, which
+        brings patch releases and never another line.
+
+        :param line: ``MAJOR.MINOR``, known at synthesis.
+        :param at_least: the oldest release of the line that will do, known at synthesis. Default:
+            the line's first, ``MAJOR.MINOR.0``.
+        :param revision: as for :meth:`release`. Default: no revision.
+        :raises PropertyError: for anything else, or a release of another line.
+        """
+        oldest = f"{check_line(line)}.0"
+        if at_least is not None:
+            oldest = check_version("at_least", at_least)
+            if not oldest.startswith(f"{line}."):
+                raise PropertyError("at_least", at_least, f"a release of the line {line}")
+        return _Known(
+            SoftwareImageConfig(
+                release_version=oldest, release_line=line, revision=_revision(revision)
+            )
+        )
 
     @staticmethod
     def from_ssm_parameter(
@@ -118,8 +163,10 @@ class SoftwareImage(ABC):
         """The AMI whose id an SSM parameter holds when the stack is deployed.
 
         CloudFormation reads the parameter at each deployment, so a deployment after the
-        parameter changed patches the groups, even if nothing else changed. A name under
-        ``/aws/`` holds a public HyperPod AMI, such as
+        parameter changed patches the groups, even if nothing else changed. The template stays
+        the same: ``cdk diff`` shows nothing of it where it compares templates, ``cdk diff
+        --method=change-set`` shows it, for it asks CloudFormation, and ``cdk deploy --hotswap``
+        leaves it out. A name under ``/aws/`` holds a public HyperPod AMI, such as
         ``/aws/service/sagemaker-hyperpod/ami/x86_64/slurm-ubuntu-22.04/latest/ami-id``; any
         other name a custom AMI of this account, checked as by :meth:`custom_ami`.
 
@@ -136,6 +183,11 @@ class SoftwareImage(ABC):
             )
         return _Parameter(name, _check_key(encryption_key))
 
+    @property
+    @abstractmethod
+    def known_at_synthesis(self) -> bool:
+        """Whether the template says which image it is, and which revision of it."""
+
     @abstractmethod
     def bind(self, scope: Construct) -> SoftwareImageConfig:
         """What this image means in the stack of ``scope``; called by ``ClusterSoftware``."""
@@ -147,6 +199,12 @@ class _Known(SoftwareImage):
 
     config: SoftwareImageConfig
 
+    @property
+    def known_at_synthesis(self) -> bool:
+        config = self.config
+        said = (config.image_id, config.release_version, config.revision)
+        return not any(unresolved(one) for one in said)
+
     def bind(self, scope: Construct) -> SoftwareImageConfig:  # noqa: ARG002 - SoftwareImage's
         return self.config
 
@@ -156,12 +214,20 @@ class _Parameter(SoftwareImage):
     name: str
     encryption_key: _AnyKey | None
 
+    @property
+    def known_at_synthesis(self) -> bool:
+        return False
+
     def bind(self, scope: Construct) -> SoftwareImageConfig:
         return SoftwareImageConfig(
             image_id=ssm.StringParameter.value_for_string_parameter(scope, self.name),
             custom=not self.name.startswith(_AWS_PARAMETERS),
             encryption_key=self.encryption_key,
         )
+
+
+def _revision(value: str | None) -> str | None:
+    return None if value is None else check_revision(value)
 
 
 def _check_key(key: _AnyKey | None) -> _AnyKey | None:

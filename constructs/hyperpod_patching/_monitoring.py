@@ -38,12 +38,13 @@ def metric(
 
 def state_change_pattern(cluster: Cluster) -> events.EventPattern:
     """HyperPod's events about this cluster's state. The ARN is matched in ``detail``, for
-    ``resources`` has been seen to carry the name."""
-    known = "ClusterName" if cluster.arn is None else "ClusterArn"
+    ``resources`` has been seen to carry the name; both are, where it may be either."""
+    by_arn, by_name = ({field: [cluster.name_or_arn]} for field in ("ClusterArn", "ClusterName"))
+    either = {"$or": [by_arn, by_name]}
     return events.EventPattern(
         source=["aws.sagemaker"],
         detail_type=["SageMaker HyperPod Cluster State Change"],
-        detail={known: [cluster.arn or cluster.name_or_arn]},
+        detail=either if cluster.is_arn is None else by_arn if cluster.is_arn else by_name,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -11,10 +11,10 @@ from aws_cdk import Acknowledgment, Aws, Duration, RemovalPolicy, Stack, Stage, 
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
-from constructs import Construct
+from constructs import Construct, IDependable
 
 from ._asset import HANDLER, handler_asset, handler_directory
-from ._cluster import Cluster, identity
+from ._cluster import Cluster
 from ._image import SoftwareImageConfig
 from ._validation import unresolved
 
@@ -36,9 +36,11 @@ class Provider(Construct):
 
     def __init__(self, stack: Stack) -> None:
         super().__init__(stack, _ID)
+        # Clusters by ARN then share statements: a role's policies could not hold one for each.
+        self.node.set_context("@aws-cdk/aws-iam:minimizePolicies", value=True)
         self._stack = stack
-        self._claims: list[_Claim] = []
         self._acknowledged: set[str] = set()
+        self._granted: list[IDependable] = []
         prefix = _prefix(self, stack)
         rules = stack.format_arn(service="events", resource="rule", resource_name=f"{prefix}-*")
         self.log_group = log_group = logs.LogGroup(
@@ -49,17 +51,12 @@ class Provider(Construct):
             removal_policy=RemovalPolicy.RETAIN,
             retention=logs.RetentionDays.ONE_YEAR,
         )
-        role = iam.Role(
+        self._role = iam.Role(
             self,
             "Role",
             # jsii calls the parameters of a class and of its interface by different names.
             assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),  # pyright: ignore[reportArgumentType]
             description="Patches the software of SageMaker HyperPod clusters",
-        )
-        self._policy = iam.Policy(
-            self,
-            "Policy",
-            roles=[role],  # pyright: ignore[reportArgumentType]
         )
         # The ARN as CloudFormation gives it: with ":*", for the streams in the group.
         self._allow(["logs:CreateLogStream", "logs:PutLogEvents"], log_group.log_group_arn)
@@ -87,7 +84,7 @@ class Provider(Construct):
             architecture=lambda_.Architecture.ARM_64,
             memory_size=256,
             timeout=Duration.minutes(3),
-            role=role,  # pyright: ignore[reportArgumentType]
+            role=self._role,  # pyright: ignore[reportArgumentType]
             log_group=log_group,
             environment={
                 "HYPERPOD_SOFTWARE_PREFIX": prefix,
@@ -103,31 +100,18 @@ class Provider(Construct):
             principal="events.amazonaws.com",
             source_arn=rules,
         )
-
-    def claim(self, claimant: Construct, cluster: Cluster, groups: tuple[str, ...] | None) -> None:
-        """Take the groups (``None``: all of them) of a cluster for a construct.
-
-        :raises ValueError: when another construct of the stack has taken one of them.
-        """
-        claim = _Claim(
-            claimant.node.path,
-            cluster,
-            None if groups is None else {self._name(group): group for group in groups},
-        )
-        for earlier in self._claims:
-            claim.check_against(earlier)
-        self._claims.append(claim)
-
-    def _name(self, group: str) -> str:
-        return identity(self._stack.resolve(group)) if unresolved(group) else group
+        self._granted.append(self._permission)
 
     def grant(
         self,
         cluster: Cluster,
         tags: Mapping[str, str] | None,
         image: SoftwareImageConfig,
-    ) -> None:
-        """Let the function do what one ``ClusterSoftware`` asks of it, and no more."""
+    ) -> Sequence[IDependable]:
+        """Let the function do what one ``ClusterSoftware`` asks of it, and no more.
+
+        What is returned must be there before it is asked.
+        """
         self._allow(
             [
                 "sagemaker:DescribeCluster",
@@ -146,11 +130,26 @@ class Provider(Construct):
         if image.custom:
             self._grant_images()
         if image.encryption_key is not None:
-            key = image.encryption_key.key_arn
-            self._allow(["kms:DescribeKey"], key)
-            self._allow(
-                ["kms:CreateGrant"], key, conditions={"Bool": {"kms:GrantIsForAWSResource": True}}
-            )
+            self._grant_key(image.encryption_key.key_arn)
+        return self._granted
+
+    def _grant_key(self, key: str) -> None:
+        by_alias: dict[str, object] = {}
+        wildcard = None
+        _, is_alias, name = key.partition(":alias/")
+        if not is_alias and unresolved(key):
+            # A key of the CDK's own writes its ARN from tokens.
+            _, is_alias, name = _as_shown(self._stack.resolve(key)).partition(":alias/")
+        if is_alias:
+            # A policy on an alias is about the alias, not about the key behind it.
+            by_alias = {"ForAnyValue:StringEquals": {"kms:ResourceAliases": f"alias/{name}"}}
+            key = self._arn("kms", "key")
+            wildcard = "Which key an alias names is KMS's to say; the condition asks for the alias."
+        for action, conditions in (
+            ("kms:DescribeKey", by_alias),
+            ("kms:CreateGrant", {**by_alias, "Bool": {"kms:GrantIsForAWSResource": True}}),
+        ):
+            self._allow([action], key, conditions=conditions or None, wildcard=wildcard)
 
     def _grant_images(self) -> None:
         """Let HyperPod's call look at custom AMIs and share them.
@@ -188,45 +187,20 @@ class Provider(Construct):
         wildcard: str | None = None,
     ) -> None:
         """Add a permission; ``wildcard`` tells cdk-nag why the resource may end in one."""
-        self._policy.add_statements(
+        added = self._role.add_to_principal_policy(
             iam.PolicyStatement(actions=actions, resources=[resource], conditions=conditions)
         )
+        if added.policy_dependable is not None:
+            self._granted.append(added.policy_dependable)
         if wildcard is None or not resource.endswith("*") or resource in self._acknowledged:
             return
         self._acknowledged.add(resource)
-        Validations.of(self._policy).acknowledge(
+        Validations.of(self).acknowledge(
             Acknowledgment(
                 id="AwsSolutions::AwsSolutions-IAM5[Resource::"
                 f"{_as_shown(self._stack.resolve(resource))}]",
                 reason=wildcard,
             )
-        )
-
-    def ready_before(self, resource: Construct) -> None:
-        """Let a resource wait until the function may do its work and be called back."""
-        resource.node.add_dependency(self._policy, self._permission)
-
-
-class _Claim:
-    """What one construct declares the software of."""
-
-    def __init__(self, path: str, cluster: Cluster, groups: dict[str, str] | None) -> None:
-        self._path = path
-        self._cluster = cluster
-        self._groups = groups
-
-    def check_against(self, earlier: _Claim) -> None:
-        if not self._cluster.identities & earlier._cluster.identities:
-            return
-        if self._groups is None or earlier._groups is None:
-            what = "one of them every instance group"
-        elif both := [shown for key, shown in self._groups.items() if key in earlier._groups]:
-            what = "both the instance group" + ("s " if len(both) > 1 else " ") + ", ".join(both)
-        else:
-            return
-        raise ValueError(
-            f"{earlier._path} and {self._path} declare software of the same cluster, "
-            f"{self._cluster.label}, {what}; an instance group can have one declaration only"
         )
 
 

@@ -6,13 +6,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from aws_cdk import Duration
+from aws_cdk import Duration, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 
-from ._validation import PropertyError, check_alarm_name, check_integer
+from ._validation import (
+    PropertyError,
+    check_alarm_name,
+    check_flag,
+    check_integer,
+    check_same_place,
+)
 
 _WAIT_MAX_SECONDS: Final = 3600
 _ALARMS_MAX: Final = 10
+_ALARM_ARN_PARTS: Final = 7
 
 
 @dataclass(frozen=True)
@@ -70,8 +77,10 @@ class BatchSize:
 class RollingUpdate:
     """Replace the nodes batch by batch, and roll back when something goes wrong.
 
-    At least one property must be given. A change of a rolling update alone never patches a node:
-    it says how the next change of the image is rolled out.
+    AWS documents it for clusters that EKS orchestrates; see ``allow_on_slurm``.
+
+    At least one other property must be given. A change of a rolling update alone never patches a
+    node: it says how the next change of the image is rolled out.
 
     :raises PropertyError: when nothing is given, when ``rollback_max_batch_size`` stands without
         ``max_batch_size`` (the API requires the latter), and for values out of bounds.
@@ -92,6 +101,11 @@ class RollingUpdate:
     """1 to 10 alarms; when one is in ALARM, the service rolls the update back. The cluster's
     execution role needs ``cloudwatch:DescribeAlarms``. Default: no alarm is watched."""
 
+    allow_on_slurm: bool = False
+    """Whether it is sent for a cluster that Slurm orchestrates, too. What HyperPod does with it
+    there is not documented: it may replace every node at once. Default: such a cluster is refused
+    before anything is patched."""
+
     def __post_init__(self) -> None:
         """Refuse half-specified and impossible policies where they are written."""
         for name in ("max_batch_size", "rollback_max_batch_size"):
@@ -105,6 +119,7 @@ class RollingUpdate:
         if self.rollback_alarms is not None:
             # Kept as a tuple, so that the value stays what was checked.
             object.__setattr__(self, "rollback_alarms", _check_alarms(self.rollback_alarms))
+        check_flag("allow_on_slurm", self.allow_on_slurm)
         if all(
             value is None
             for value in (self.max_batch_size, self.wait_interval, self.rollback_alarms)
@@ -114,6 +129,18 @@ class RollingUpdate:
                 None,
                 "at least one of max_batch_size, wait_interval and rollback_alarms "
                 "(or left out altogether)",
+            )
+
+    def check_place(self, stack: Stack) -> None:
+        """Refuse an alarm of a place that this stack is surely not deployed to."""
+        for index, alarm in enumerate(self.rollback_alarms or ()):
+            home, arn = Stack.of(alarm), alarm.alarm_arn.split(":")
+            # An alarm that was imported by its ARN is where the ARN says.
+            region, account = (
+                arn[3:5] if len(arn) == _ALARM_ARN_PARTS else (home.region, home.account)
+            )
+            check_same_place(
+                f"rollback_alarms[{index}]", alarm.alarm_name, stack, region=region, account=account
             )
 
     def render(self) -> dict[str, Any]:
@@ -151,9 +178,12 @@ def _check_alarms(value: object) -> tuple[cloudwatch.IAlarm, ...]:
     alarms: Sequence[cloudwatch.IAlarm] = value  # pyright: ignore[reportUnknownVariableType]
     if not 1 <= len(alarms) <= _ALARMS_MAX:
         raise PropertyError("rollback_alarms", f"{len(alarms)} alarms", "1 to 10 alarms")
+    seen: set[str] = set()
     for index, alarm in enumerate(alarms):
         name = f"rollback_alarms[{index}]"
         if not hasattr(alarm, "alarm_name"):
             raise PropertyError(name, alarm, "a CloudWatch alarm, such as Alarm.from_alarm_name(…)")
-        check_alarm_name(name, alarm.alarm_name)
+        if check_alarm_name(name, alarm.alarm_name) in seen:
+            raise PropertyError(name, alarm.alarm_name, "named once")
+        seen.add(alarm.alarm_name)
     return tuple(alarms)

@@ -13,7 +13,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, Final
 
-from aws_cdk import Token
+from aws_cdk import Stack, Token
 
 _LONGEST_SHOWN: Final = 80
 
@@ -22,9 +22,13 @@ _NAME_MAX: Final = 63
 _CLUSTER_ARN: Final = re.compile(
     r"arn:aws[a-z\-]*:sagemaker:[a-z0-9\-]*:[0-9]{12}:cluster/[a-z0-9]{12}", re.ASCII
 )
+_A_CLUSTER_NAME: Final = "a HyperPod cluster's name (1 to 63 letters, digits and inner hyphens)"
+_A_CLUSTER_ARN: Final = "a HyperPod cluster's ARN (ending in cluster/ and 12 characters)"
 _AMI: Final = re.compile(r"ami-[0-9a-fA-F]{8,17}", re.ASCII)
 _VERSION: Final = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+", re.ASCII)
 _VERSION_MAX: Final = 64
+_LINE: Final = re.compile(r"[0-9]+\.[0-9]+", re.ASCII)
+_LINE_MAX: Final = _VERSION_MAX - 2  # for ".0"
 _GROUPS_MAX: Final = 100
 _ALARM_NAME_MAX: Final = 255
 _INTEGER_MAX: Final = 2**31 - 1
@@ -71,6 +75,15 @@ def unresolved(value: object) -> bool:
     return askable and bool(Token.is_unresolved(value))
 
 
+def check_same_place(
+    property_name: str, value: object, stack: Stack, *, region: str, account: str
+) -> None:
+    """Refuse what is in a place that this stack is surely not deployed to."""
+    for what, own, other in (("region", stack.region, region), ("account", stack.account, account)):
+        if own != other and not unresolved(own) and not unresolved(other):
+            raise PropertyError(property_name, value, f"in the stack's own {what}, {own}")
+
+
 def _text(property_name: str, value: object, pattern: re.Pattern[str], requirement: str) -> str:
     if isinstance(value, str) and (pattern.fullmatch(value) or unresolved(value)):
         return value
@@ -78,18 +91,32 @@ def _text(property_name: str, value: object, pattern: re.Pattern[str], requireme
 
 
 def check_cluster(value: object) -> str:
-    """A cluster's name or ARN."""
+    """The name or the ARN of a cluster."""
     if not isinstance(value, str):
         raise PropertyError("cluster", value, "a CfnCluster, a cluster's name or its ARN")
-    is_name = len(value) <= _NAME_MAX and _NAME.fullmatch(value)
-    if is_name or _CLUSTER_ARN.fullmatch(value) or unresolved(value):
+    if _is_cluster_name(value) or _CLUSTER_ARN.fullmatch(value) or unresolved(value):
         return value
-    raise PropertyError(
-        "cluster",
-        value,
-        "a HyperPod cluster's name (1 to 63 letters, digits and inner hyphens) "
-        "or its ARN (ending in cluster/ and 12 characters)",
-    )
+    raise PropertyError("cluster", value, f"{_A_CLUSTER_NAME} or {_A_CLUSTER_ARN}")
+
+
+def check_cluster_arn(value: object) -> str:
+    """The ARN of a cluster."""
+    return _text("cluster_arn", value, _CLUSTER_ARN, _A_CLUSTER_ARN)
+
+
+def check_cluster_name(value: object) -> str:
+    """The name of a cluster."""
+    if (
+        isinstance(value, str)
+        and not value.startswith("arn:")
+        and (_is_cluster_name(value) or unresolved(value))
+    ):
+        return value
+    raise PropertyError("cluster_name", value, _A_CLUSTER_NAME)
+
+
+def _is_cluster_name(value: str) -> bool:
+    return len(value) <= _NAME_MAX and _NAME.fullmatch(value) is not None
 
 
 def check_instance_groups(value: object) -> tuple[str, ...]:
@@ -124,12 +151,21 @@ def check_ami(value: object) -> str:
     return _text("image_id", value, _AMI, "an AMI id: ami- and 8 to 17 hexadecimal digits")
 
 
-def check_version(value: object) -> str:
+def check_version(property_name: str, value: object) -> str:
     """A release version of a HyperPod-managed AMI."""
     requirement = "a release version MAJOR.MINOR.PATCH of at most 64 characters, such as 1.3.0"
     if isinstance(value, str) and len(value) > _VERSION_MAX and not unresolved(value):
-        raise PropertyError("version", value, requirement)
-    return _text("version", value, _VERSION, requirement)
+        raise PropertyError(property_name, value, requirement)
+    return _text(property_name, value, _VERSION, requirement)
+
+
+def check_line(value: object) -> str:
+    """A line of releases: what all its release versions begin with."""
+    if isinstance(value, str) and len(value) <= _LINE_MAX and _LINE.fullmatch(value):
+        return value
+    raise PropertyError(
+        "line", value, "a line of releases MAJOR.MINOR, known at synthesis, such as 1.3"
+    )
 
 
 def check_revision(value: object) -> str:
@@ -159,6 +195,13 @@ def check_parameter_name(value: object) -> str:
     )
 
 
+def check_flag(property_name: str, value: object) -> bool:
+    """Yes or no."""
+    if isinstance(value, bool):
+        return value
+    raise PropertyError(property_name, value, "True or False")
+
+
 def check_integer(property_name: str, value: object, maximum: int = _INTEGER_MAX) -> float:
     """A whole number from 1 to ``maximum``."""
     if isinstance(value, float) and unresolved(value):
@@ -170,13 +213,14 @@ def check_integer(property_name: str, value: object, maximum: int = _INTEGER_MAX
 
 def check_alarm_name(property_name: str, value: object) -> str:
     """The name of a CloudWatch alarm."""
-    requirement = "the name of a CloudWatch alarm: 1 to 255 characters, not blank"
+    requirement = "the name of a CloudWatch alarm: 1 to 255 characters, not blank, and not its ARN"
     # "." of the model's pattern does not match the end of a line.
     if isinstance(value, str) and unresolved(value):
         return value
     if (
         isinstance(value, str)
         and value.strip()
+        and not value.startswith("arn:")
         and len(value) <= _ALARM_NAME_MAX
         # … and CloudWatch takes no control characters.
         and not re.search(r"[\x00-\x1f\x7f\u0085\u2028\u2029\ud800-\udfff]", value)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hyperpod_patching import (
     BatchSize,
     ClusterSoftware,
+    HyperPodCluster,
     OnCreate,
     PropertyError,
     RollingUpdate,
@@ -121,6 +122,11 @@ def test_any_image_is_accepted_or_refused_in_one_sentence(value: Any) -> None:
         lambda: SoftwareImage.custom_ami(value),
         lambda: SoftwareImage.custom_ami("ami-0123456789abcdef0", encryption_key=value),
         lambda: SoftwareImage.release(value),
+        lambda: SoftwareImage.release("1.3.0", allow_downgrade=value),
+        lambda: SoftwareImage.release_line(value),
+        lambda: SoftwareImage.release_line("1.3", at_least=value),
+        lambda: HyperPodCluster.from_cluster_arn(value),
+        lambda: HyperPodCluster.from_cluster_name(value),
         lambda: SoftwareImage.from_ssm_parameter(value),
     ):
         refused_or_made(make)

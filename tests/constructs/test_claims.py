@@ -6,7 +6,6 @@ import gc
 
 import pytest
 from aws_cdk import App, CfnParameter, Stack
-from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
 from hyperpod_patching import ClusterSoftware, SoftwareImage
@@ -40,14 +39,6 @@ def test_different_groups_and_different_clusters_do_not_overlap(stack):
     declare(stack, "Second", "ml", ["b"])
     declare(stack, "Third", "other", ["a"])
     declare(stack, "Fourth", "another", None)
-
-
-def test_a_cluster_is_the_same_by_construct_attribute_and_name(stack):
-    cluster = sagemaker.CfnCluster(stack, "Cluster", cluster_name="ml")
-    declare(stack, "First", cluster, ["a"])
-    for index, same in enumerate([cluster, cluster.attr_cluster_arn, "ml"]):
-        with pytest.raises(ValueError, match="both the instance group a;"):
-            declare(stack, f"Second{index}", same, ["a"])
 
 
 def test_a_token_is_the_same_as_itself_and_no_other(stack):

@@ -155,6 +155,55 @@ def test_a_release_is_said_for_each_group(stack, declared):
     }
 
 
+@pytest.mark.parametrize(
+    ("image", "said"),
+    [
+        (
+            SoftwareImage.release("1.3.0", allow_downgrade=True),
+            {"ImageReleaseVersion": "1.3.0", "AllowDowngrade": "true"},
+        ),
+        (
+            SoftwareImage.release_line("1.3"),
+            {"ImageReleaseVersion": "1.3.0", "ReleaseLine": "1.3"},
+        ),
+        (
+            SoftwareImage.release_line("1.3", at_least="1.3.2"),
+            {"ImageReleaseVersion": "1.3.2", "ReleaseLine": "1.3"},
+        ),
+    ],
+    ids=["a downgrade", "a line", "a line from a release on"],
+)
+def test_what_else_a_release_may_be_is_said_beside_it(stack, declared, image, said):
+    ClusterSoftware(stack, "Software", cluster="ml", image=image)
+    assert declared() == {"ClusterName": "ml", **said}
+
+
+def test_a_line_of_releases_is_said_beside_the_groups(stack, declared):
+    image = SoftwareImage.release_line("1.3", at_least="1.3.2")
+    ClusterSoftware(stack, "Software", cluster="ml", image=image, instance_groups=["a"])
+    assert declared() == {
+        "ClusterName": "ml",
+        "InstanceGroups": [{"InstanceGroupName": "a", "ImageReleaseVersion": "1.3.2"}],
+        "ReleaseLine": "1.3",
+    }
+
+
+def test_batches_on_slurm_are_said_beside_the_policy(stack, declared):
+    ClusterSoftware(
+        stack,
+        "Software",
+        cluster="ml",
+        image=SoftwareImage.latest(),
+        rolling_update=RollingUpdate(wait_interval=Duration.minutes(1), allow_on_slurm=True),
+    )
+    assert declared() == {
+        "ClusterName": "ml",
+        "ImageId": "default",
+        "DeploymentConfig": {"WaitIntervalInSeconds": 60},
+        "AllowRollingUpdateOnSlurm": "true",
+    }
+
+
 def test_a_release_for_every_group_is_said_once(stack, declared):
     ClusterSoftware(stack, "Software", cluster="ml", image=SoftwareImage.release("1.3.0"))
     assert declared() == {"ClusterName": "ml", "ImageReleaseVersion": "1.3.0"}
@@ -289,7 +338,7 @@ def test_the_logical_id_is_the_one_a_stack_was_deployed_with(stack, synthesize):
         "HyperPodSoftwareProviderFunctionAA157C25",
         "HyperPodSoftwareProviderLogGroupF4138949",
         "HyperPodSoftwareProviderPermissionE9585ADF",
-        "HyperPodSoftwareProviderPolicy83B4634C",
+        "HyperPodSoftwareProviderRoleDefaultPolicy743F1C64",
         "HyperPodSoftwareProviderRole295405E1",
         "Software344B41CB",
     }

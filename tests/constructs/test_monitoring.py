@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 
 import pytest
-from aws_cdk import Duration
+from aws_cdk import Duration, Fn
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_sagemaker as sagemaker
 from aws_cdk import aws_sns as sns
 from aws_cdk.aws_events_targets import SnsTopic
 
-from hyperpod_patching import ClusterSoftware, SoftwareImage
+from hyperpod_patching import ClusterSoftware, HyperPodCluster, SoftwareImage
 from hyperpod_software.edges.logs import NAMESPACE, measured
 from tests.constructs.templates import flat, only
 
@@ -71,6 +71,26 @@ def test_state_changes_are_matched_by_arn_where_it_is_known(stack, synthesize):
     software.on_state_change("Changed")
     rule = only(synthesize(stack), "AWS::Events::Rule")["Properties"]
     assert flat(rule["EventPattern"]["detail"]) == {"ClusterArn": ["<Cluster.ClusterArn>"]}
+
+
+@pytest.mark.parametrize(
+    ("say", "fields"),
+    [
+        (str, ["ClusterArn", "ClusterName"]),
+        (HyperPodCluster.from_cluster_arn, ["ClusterArn"]),
+        (HyperPodCluster.from_cluster_name, ["ClusterName"]),
+    ],
+    ids=["a token", "an ARN", "a name"],
+)
+def test_state_changes_are_matched_by_either_field_where_a_token_may_be_either(
+    stack, synthesize, say, fields
+):
+    token = Fn.import_value("Cluster")
+    software = ClusterSoftware(stack, "Software", cluster=say(token), image=SoftwareImage.latest())
+    software.on_state_change("Changed")
+    detail = only(synthesize(stack), "AWS::Events::Rule")["Properties"]["EventPattern"]["detail"]
+    either = [{field: [{"Fn::ImportValue": "Cluster"}]} for field in fields]
+    assert detail == ({"$or": either} if len(either) > 1 else either[0])
 
 
 def test_the_widgets_fit_one_dashboard(stack, software, synthesize):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
 from aws_cdk import App, NestedStack, Stack
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sagemaker as sagemaker
 
@@ -216,6 +218,112 @@ def test_a_key_is_permitted_by_its_arn_and_grants_only_to_aws_services(stack, sy
     }
 
 
+@pytest.mark.parametrize("way", ["by name", "of the stack", "by ARN"])
+def test_an_alias_permits_the_key_behind_it(stack, synthesize, way):
+    key = {
+        "by name": lambda: kms.Alias.from_alias_name(stack, "Key", "alias/golden"),
+        "of the stack": lambda: kms.Alias(
+            stack,
+            "Key",
+            alias_name="alias/golden",
+            target_key=kms.Key.from_key_arn(stack, "K", KEY),
+        ),
+        "by ARN": lambda: kms.Key.from_key_arn(
+            stack, "Key", "arn:aws:kms:us-east-1:123456789012:alias/golden"
+        ),
+    }[way]()
+    software(stack, image=SoftwareImage.custom_ami(AMI, encryption_key=key))
+    found = statements(synthesize(stack))
+    alias = {"ForAnyValue:StringEquals": {"kms:ResourceAliases": "alias/golden"}}
+    for action, condition in {
+        "kms:DescribeKey": alias,
+        "kms:CreateGrant": {**alias, "Bool": {"kms:GrantIsForAWSResource": True}},
+    }.items():
+        assert found[action] == {
+            "Action": action,
+            "Condition": condition,
+            "Resource": f"arn:<AWS::Partition>:kms:{HERE}:key/*",
+        }
+
+
+def test_where_roles_are_made_by_others_the_report_lists_all_that_ours_needs(tmp_path):
+    app = App(outdir=str(tmp_path / "out"), stack_traces=False)
+    iam.Role.customize_roles(
+        app,
+        prevent_synthesis=True,
+        use_precreated_roles={"Training/HyperPodSoftwareProvider/Role": "Patching"},
+    )
+    software(Stack(app, "Training"), cluster=ARN)
+    template = app.synth().get_stack_by_name("Training").template
+    kinds = {one["Type"] for one in template["Resources"].values()}
+    assert not {kind for kind in kinds if kind.startswith("AWS::IAM")}
+    function = only(template, "AWS::Lambda::Function")["Properties"]
+    assert flat(function["Role"]).endswith(":role/Patching")
+    assert only(template, SOFTWARE)["DependsOn"] == ["HyperPodSoftwareProviderPermissionE9585ADF"]
+    report = json.loads((tmp_path / "out/iam-policy-report.json").read_text())
+    (role,) = report["roles"]
+    reported = {action for one in role["identityPolicyStatements"] for action in actions(one)}
+    assert reported == {
+        action
+        for one in statements(ordinary(tmp_path, cluster=ARN)).values()
+        for action in actions(one)
+    }
+
+
+def ordinary(tmp_path, **properties):
+    app = App(outdir=str(tmp_path / "ordinary"), stack_traces=False)
+    software(Stack(app, "Training"), **properties)
+    return app.synth().get_stack_by_name("Training").template
+
+
+def actions(statement):
+    said = statement["Action"]
+    return [said] if isinstance(said, str) else said
+
+
+@pytest.mark.parametrize("count", [46, 480])
+def test_as_many_clusters_by_arn_as_a_stack_can_hold_fit_the_role(stack, synthesize, count):
+    arns = [f"{ARN[:-5]}{index:05}" for index in range(count)]
+    for index, arn in enumerate(arns):
+        software(stack, f"s{index}", cluster=arn)
+    template = synthesize(stack)
+    inline = only(template, "AWS::IAM::Policy")
+    managed = of_type(template, "AWS::IAM::ManagedPolicy")
+    # The bounds of IAM, which counts no spaces.
+    assert written(inline) <= 10_240
+    assert all(written(one) <= 6_144 for one in managed)
+    assert len(managed) <= 10
+    policies = [one["Properties"]["PolicyDocument"]["Statement"] for one in (inline, *managed)]
+    permitted = [
+        arn
+        for statement in flat([one for these in policies for one in these])
+        if "sagemaker:UpdateClusterSoftware" in statement["Action"]
+        for arn in statement["Resource"]
+    ]
+    assert sorted(permitted) == arns
+    names = {one for one, its in template["Resources"].items() if its in (inline, *managed)}
+    for one in of_type(template, SOFTWARE):
+        (arn,) = [one["Properties"]["ClusterName"]]
+        its = [
+            name
+            for name in names & set(one["DependsOn"])
+            if arn in json.dumps(template["Resources"][name])
+        ]
+        assert its, "a resource waits for the policy that permits its cluster"
+
+
+def written(policy):
+    document = flat(policy["Properties"]["PolicyDocument"])
+    text = json.dumps(document, separators=(",", ":"))
+    for name, value in {
+        "AWS::Partition": "aws-us-gov",
+        "AWS::Region": "ap-southeast-2",
+        "AWS::AccountId": "123456789012",
+    }.items():
+        text = text.replace(f"<{name}>", value)
+    return len(text)
+
+
 def test_the_same_permission_is_given_once(stack, synthesize):
     for name in ("workers", "login"):
         software(stack, name, image=SoftwareImage.custom_ami(AMI))
@@ -241,7 +349,6 @@ def test_names_of_rules_and_parameters_begin_with_what_no_other_stack_has(app, s
 
 
 def nested_prefix(outdir, template_file):
-    import json  # noqa: PLC0415
     from pathlib import Path  # noqa: PLC0415
 
     return prefix_of(json.loads((Path(outdir) / template_file).read_text()))

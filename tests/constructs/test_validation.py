@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
+import jsii
 import pytest
-from aws_cdk import App, CfnParameter, Duration, Environment, Fn, Stack, Token
+from aws_cdk import (
+    App,
+    CfnParameter,
+    Duration,
+    Environment,
+    Fn,
+    IStableAnyProducer,
+    Lazy,
+    Stack,
+    Token,
+)
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sagemaker as sagemaker
@@ -11,6 +22,7 @@ from aws_cdk import aws_sagemaker as sagemaker
 from hyperpod_patching import (
     BatchSize,
     ClusterSoftware,
+    HyperPodCluster,
     PropertyError,
     RollingUpdate,
     SoftwareImage,
@@ -18,7 +30,16 @@ from hyperpod_patching import (
 
 AMI = "ami-0123456789abcdef0"
 ARN = "arn:aws:sagemaker:us-east-1:123456789012:cluster/abcdef012345"
+ALARM = "arn:aws:cloudwatch:us-east-1:123456789012:alarm:errors"
+EKS = {"clusterArn": "arn:aws:eks:us-east-1:123456789012:cluster/ml"}
+TOKEN = Token.as_string({"Ref": "Text"})
 KEY = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+
+
+@jsii.implements(IStableAnyProducer)
+class OnceKnown:
+    def produce(self):
+        return {"eks": EKS}
 
 
 class Unprintable:
@@ -79,6 +100,14 @@ def declare(stack, **properties):
             },
             "timeout is '3600 seconds', but must be at most 57 minutes where the image is a token",
         ),
+        (
+            {"timeout": Duration.hours(1), "image": SoftwareImage.latest(revision=TOKEN)},
+            "but must be at most 57 minutes where .* its revision is a token",
+        ),
+        (
+            {"timeout": Duration.hours(1), "instance_groups": ["a", TOKEN]},
+            "but must be at most 57 minutes where an instance group is a token",
+        ),
         ({"wait_for_completion": "no"}, "wait_for_completion is 'no', but must be True or False"),
         ({"timeout": Duration.millis(300_500)}, "but must be in whole seconds"),
         ({"timeout": 600}, "timeout is 600, but must be a Duration"),
@@ -117,6 +146,19 @@ def test_a_bad_property_is_refused(stack, properties, complaint):
         (lambda: SoftwareImage.release("v1.3.0"), "version is 'v1.3.0'"),
         (lambda: SoftwareImage.release("1.3." + "0" * 61), "of at most 64 characters"),
         (lambda: SoftwareImage.release(1.3), "version is 1.3"),
+        (lambda: SoftwareImage.release("1.3.0", allow_downgrade="no"), "must be True or False"),
+        (lambda: SoftwareImage.release_line("1.3.0"), "line is '1.3.0', but must be a line of"),
+        (lambda: SoftwareImage.release_line(1.3), "line is 1.3, but must be a line of releases"),
+        (lambda: SoftwareImage.release_line("1." + "0" * 61), "line is '1.000"),
+        (lambda: SoftwareImage.release_line(TOKEN), "a line of releases .* known at synthesis"),
+        (
+            lambda: SoftwareImage.release_line("1.3", at_least="1.30.1"),
+            "at_least is '1.30.1', but must be a release of the line 1.3",
+        ),
+        (lambda: SoftwareImage.release_line("1.3", at_least="1.3"), "at_least is '1.3', but must"),
+        (lambda: SoftwareImage.release_line("1.3", at_least=TOKEN), "a release of the line 1.3"),
+        (lambda: HyperPodCluster.from_cluster_arn("ml"), "cluster_arn is 'ml', but must be a Hyp"),
+        (lambda: HyperPodCluster.from_cluster_name(ARN), "cluster_name is 'arn:aws"),
         (lambda: SoftwareImage.latest(revision=""), "revision is '', but must be 1 to 64"),
         (lambda: SoftwareImage.latest(revision=" a"), "revision is ' a'"),
         (lambda: SoftwareImage.latest(revision="x" * 65), "revision is 'xxx"),
@@ -157,6 +199,11 @@ def test_a_bad_property_is_refused(stack, properties, complaint):
         (lambda: RollingUpdate(wait_interval=Duration.millis(1500)), "is '1.5 seconds'"),
         (lambda: RollingUpdate(rollback_alarms=[]), "rollback_alarms is '0 alarms', but must be 1"),
         (lambda: RollingUpdate(rollback_alarms="errors"), "but must be a list of alarms"),
+        (
+            lambda: RollingUpdate(wait_interval=Duration.minutes(1), allow_on_slurm=1),
+            "allow_on_slurm is 1, but must be True or False",
+        ),
+        (lambda: RollingUpdate(allow_on_slurm=True), "must be at least one of max_batch_size"),
         (lambda: RollingUpdate(rollback_alarms=["a"]), r"rollback_alarms\[0\] is 'a', but must be"),
     ],
 )
@@ -175,8 +222,10 @@ def test_a_bad_value_is_refused_where_it_is_written(make, complaint):
         (["a\nb"], r"rollback_alarms\[0\]"),
         (["a\x1bb"], r"rollback_alarms\[0\]"),
         (["\ud800"], r"rollback_alarms\[0\]"),
+        (["a", "b", "a"], r"rollback_alarms\[2\] is 'a', but must be named once"),
+        ([ALARM], r"rollback_alarms\[0\] is 'arn:.*, and not its ARN"),
     ],
-    ids=["eleven", "blank", "long", "two lines", "control", "surrogate"],
+    ids=["eleven", "blank", "long", "two lines", "control", "surrogate", "twice", "an ARN"],
 )
 def test_bad_alarms_are_refused(stack, names, complaint):
     with pytest.raises(PropertyError, match=complaint):
@@ -206,17 +255,93 @@ def test_a_list_of_groups_that_only_cloudformation_knows_is_refused(stack):
     declare(Stack(), instance_groups=[first])
 
 
-@pytest.mark.parametrize(
+PLACES = pytest.mark.parametrize(
     ("account", "region", "complaint"),
     [
         ("123456789012", "us-west-2", "in the stack's own region, us-west-2"),
         ("210987654321", "us-east-1", "in the stack's own account, 210987654321"),
     ],
+    ids=["region", "account"],
 )
+
+
+@PLACES
 def test_an_arn_of_another_place_is_refused(account, region, complaint):
     stack = Stack(App(), "Training", env=Environment(account=account, region=region))
-    with pytest.raises(PropertyError, match=complaint):
-        declare(stack, cluster=ARN)
+    for arn in (ARN, HyperPodCluster.from_cluster_arn(ARN)):
+        with pytest.raises(PropertyError, match=f"cluster is 'arn:.*{complaint}"):
+            declare(stack, cluster=arn)
+
+
+@PLACES
+def test_a_cluster_of_a_stack_in_another_place_is_refused(account, region, complaint):
+    app = App()
+    home = Stack(app, "Home", env=Environment(account="123456789012", region="us-east-1"))
+    cluster = sagemaker.CfnCluster(home, "Cluster", cluster_name="ml")
+    stack = Stack(app, "Training", env=Environment(account=account, region=region))
+    for known in (cluster, cluster.ref, cluster.cluster_ref):
+        with pytest.raises(PropertyError, match=f"cluster is 'Home/Cluster'.*{complaint}"):
+            declare(stack, cluster=known)
+
+
+@PLACES
+def test_an_alarm_of_another_place_is_refused(account, region, complaint):
+    app = App()
+    home = Stack(app, "Home", env=Environment(account="123456789012", region="us-east-1"))
+    metric = cloudwatch.Metric(namespace="Training", metric_name="Errors")
+    alarm = cloudwatch.Alarm(home, "Alarm", metric=metric, threshold=1, evaluation_periods=1)
+    stack = Stack(app, "Training", env=Environment(account=account, region=region))
+    for one in (alarm, cloudwatch.Alarm.from_alarm_arn(stack, "Errors", ALARM)):
+        rolling_update = RollingUpdate(rollback_alarms=[one])
+        with pytest.raises(PropertyError, match=rf"rollback_alarms\[0\].*{complaint}"):
+            declare(stack, rolling_update=rolling_update)
+
+
+@pytest.mark.parametrize("region", [None, "us-east-1"], ids=["anywhere", "a known region"])
+def test_an_arn_of_another_partition_is_refused(region):
+    stack = Stack(App(), "Training", env=Environment(region=region))
+    arn = ARN.replace("arn:aws:", "arn:aws-cn:")
+    with pytest.raises(PropertyError, match=r"in the partition of us-east-1, aws$"):
+        declare(stack, cluster=arn)
+
+
+def test_an_arn_of_which_parts_are_tokens_is_accepted(stack):
+    declare(
+        stack,
+        cluster=stack.format_arn(service="sagemaker", resource="cluster", resource_name="a" * 12),
+    )
+    declare(Stack(), cluster=f"arn:{TOKEN}")
+
+
+def orchestrated_by(**properties):
+    return sagemaker.CfnCluster.OrchestratorProperty(**properties)
+
+
+@pytest.mark.parametrize(
+    "orchestrator",
+    [None, orchestrated_by(slurm={"slurmConfigStrategy": "Managed"})],
+    ids=["nothing said", "Slurm"],
+)
+def test_batches_on_a_cluster_that_is_not_of_eks_are_refused(stack, orchestrator):
+    cluster = sagemaker.CfnCluster(stack, "Cluster", orchestrator=orchestrator)
+    batches = {"max_batch_size": BatchSize.count(1)}
+    with pytest.raises(PropertyError, match="Training/Cluster, which is not orchestrated by EKS"):
+        declare(stack, cluster=cluster, rolling_update=RollingUpdate(**batches))
+    declare(stack, cluster=cluster, rolling_update=RollingUpdate(**batches, allow_on_slurm=True))
+
+
+@pytest.mark.parametrize(
+    "orchestrator",
+    [
+        orchestrated_by(eks=EKS),
+        Lazy.any(OnceKnown()),
+        Fn.condition_if("OnEks", {"Eks": EKS}, Fn.ref("AWS::NoValue")),
+    ],
+    ids=["EKS", "lazy", "a condition"],
+)
+def test_batches_on_a_cluster_of_eks_are_accepted(stack, orchestrator):
+    cluster = sagemaker.CfnCluster(stack, "Cluster", orchestrator=orchestrator)
+    declare(stack, cluster=cluster, rolling_update=RollingUpdate(max_batch_size=BatchSize.count(1)))
 
 
 def test_an_error_keeps_its_parts_apart():

@@ -9,7 +9,12 @@ from aws_cdk import aws_sagemaker as sagemaker
 from aws_cdk.assertions import Annotations as Found
 from aws_cdk.assertions import Match
 
-from hyperpod_patching import BatchSize, ClusterSoftware, RollingUpdate, SoftwareImage
+from hyperpod_patching import (
+    BatchSize,
+    ClusterSoftware,
+    RollingUpdate,
+    SoftwareImage,
+)
 
 AMI = "ami-0123456789abcdef0"
 KEY = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
@@ -24,7 +29,7 @@ def warnings_of(stack):
 def declare(stack, **properties):
     given = {
         "cluster": "ml",
-        "image": SoftwareImage.latest(),
+        "image": SoftwareImage.custom_ami(AMI),
         "instance_groups": ["workers"],
         "rolling_update": BATCHES,
         **properties,
@@ -57,7 +62,9 @@ def test_every_group_of_a_cluster_known_by_name_brings_a_warning(stack):
 
 
 def test_every_group_of_a_cluster_declared_beside_it_brings_none(stack):
-    declare(stack, cluster=sagemaker.CfnCluster(stack, "Cluster"), instance_groups=None)
+    orchestrator = {"eks": {"clusterArn": "arn:aws:eks:us-east-1:123456789012:cluster/ml"}}
+    cluster = sagemaker.CfnCluster(stack, "Cluster", orchestrator=orchestrator)
+    declare(stack, cluster=cluster, instance_groups=None)
     assert warnings_of(stack) == set()
 
 

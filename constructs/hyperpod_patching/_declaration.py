@@ -1,0 +1,239 @@
+"""What one ``ClusterSoftware`` declares: checked, and as the custom resource's properties."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Final, cast
+
+from aws_cdk import Annotations, Duration, Stack
+from constructs import Construct
+
+from ._cluster import AnyCluster, Cluster
+from ._image import SoftwareImage, SoftwareImageConfig
+from ._resources import properties_of
+from ._rolling_update import BatchSize, RollingUpdate
+from ._timeout import Timeout
+from ._validation import PropertyError, check_flag, check_instance_groups, check_tag, unresolved
+
+_WARNING: Final = "cdk-hyperpod-patching"
+
+
+class OnCreate(Enum):
+    """What happens when the declaration is deployed for the first time."""
+
+    PATCH = "patch"
+    """Patch every declared group that does not provably run the declared image already."""
+
+    ADOPT = "adopt"
+    """Patch nothing: only check that the cluster and its groups exist."""
+
+
+class OnRollback(Enum):
+    """What happens to groups that were patched when CloudFormation rolls the stack back."""
+
+    RESTORE = "restore"
+    """Patch back the groups that provably run the failed image, if the image declared before is
+    a pinned one (an AMI or a release)."""
+
+    LEAVE = "leave"
+    """Leave them as they are."""
+
+
+class OnSkippedNodes(Enum):
+    """What it means when the service reports success and left nodes out.
+
+    On EKS a node is skipped when evicting its pods would violate a PodDisruptionBudget.
+    """
+
+    FAIL = "fail"
+    """The deployment fails and names the nodes."""
+
+    WARN = "warn"
+    """The deployment succeeds with the outcome ``PatchedWithSkippedNodes``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Declaration:
+    """A declaration that was checked. Nothing is made of it yet, in no stack."""
+
+    cluster: Cluster
+    image: SoftwareImage
+    groups: tuple[str, ...] | None
+    rolling_update: RollingUpdate | None
+    timeout: Timeout
+    on_create: OnCreate
+    on_rollback: OnRollback
+    on_skipped_nodes: OnSkippedNodes
+    wait_for_completion: bool
+    tags: dict[str, str] | None
+
+    @classmethod
+    def of(
+        cls,
+        stack: Stack,
+        *,
+        cluster: AnyCluster,
+        image: SoftwareImage,
+        instance_groups: Sequence[str] | None,
+        rolling_update: RollingUpdate | None,
+        timeout: Duration | None,
+        on_create: OnCreate,
+        on_rollback: OnRollback,
+        on_skipped_nodes: OnSkippedNodes,
+        wait_for_completion: bool,
+        cluster_tags: Mapping[str, str] | None,
+    ) -> Declaration:
+        """What ``ClusterSoftware`` was given.
+
+        :raises PropertyError: for what SageMaker, or this library, does not accept.
+        """
+        known = Cluster.of(stack, cluster)
+        groups = None if instance_groups is None else check_instance_groups(instance_groups)
+        _check_type("image", image, SoftwareImage, "an image such as SoftwareImage.latest()")
+        if rolling_update is not None:
+            _check_type("rolling_update", rolling_update, RollingUpdate, "a RollingUpdate(…)")
+            rolling_update.check_place(stack)
+            _check_orchestrator(rolling_update, known)
+        for name, value, choice in (
+            ("on_create", on_create, OnCreate),
+            ("on_rollback", on_rollback, OnRollback),
+            ("on_skipped_nodes", on_skipped_nodes, OnSkippedNodes),
+        ):
+            _check_type(
+                name, value, choice, " or ".join(f"{choice.__name__}.{one.name}" for one in choice)
+            )
+        check_flag("wait_for_completion", wait_for_completion)
+        limit = Timeout.of(timeout)
+        if not wait_for_completion:
+            limit.refuse_wait_condition("for a deployment that does not wait for the end")
+        if not image.known_at_synthesis:
+            limit.refuse_wait_condition(
+                "where the image is a token or an SSM parameter, or its revision is a token; name "
+                "the image itself to wait longer"
+            )
+        if any(unresolved(group) for group in groups or ()):
+            limit.refuse_wait_condition(
+                "where an instance group is a token; name the groups themselves to wait longer"
+            )
+        return cls(
+            cluster=known,
+            image=image,
+            groups=groups,
+            rolling_update=rolling_update,
+            timeout=limit,
+            on_create=on_create,
+            on_rollback=on_rollback,
+            on_skipped_nodes=on_skipped_nodes,
+            wait_for_completion=wait_for_completion,
+            tags=None if cluster_tags is None else _check_tags(cluster_tags, known),
+        )
+
+    def properties(self, image: SoftwareImageConfig) -> dict[str, Any]:
+        """The custom resource's properties. Defaults are left unsaid, to be told from choices."""
+        rolling_update = self.rolling_update
+        properties: dict[str, Any] = {
+            "ClusterName": self.cluster.name_or_arn,
+            **_render_image(image, self.groups),
+            "DeploymentConfig": rolling_update.render() if rolling_update else None,
+            "AllowRollingUpdateOnSlurm": "true"
+            if rolling_update and rolling_update.allow_on_slurm
+            else None,
+            "Timeout": self.timeout.seconds,
+            "OnCreate": _unless(OnCreate.PATCH, self.on_create),
+            "OnRollback": _unless(OnRollback.RESTORE, self.on_rollback),
+            "OnSkippedNodes": _unless(OnSkippedNodes.FAIL, self.on_skipped_nodes),
+            "WaitForCompletion": None if self.wait_for_completion else "false",
+        }
+        return {name: value for name, value in properties.items() if value is not None}
+
+    def warn(self, scope: Construct, image: SoftwareImageConfig) -> None:
+        """Stop a reviewer where a mistake would be expensive."""
+        notes = Annotations.of(scope)
+        batch = self.rolling_update.max_batch_size if self.rolling_update is not None else None
+        if batch is None or batch == BatchSize.percent(100):
+            which = "No maximum batch size" if batch is None else "A batch of 100 percent"
+            notes.add_warning_v2(
+                f"{_WARNING}:everyNodeAtOnce",
+                f"{which}: a patch takes every node of the groups down at once, and the jobs on "
+                "them are lost.",
+            )
+        if self.groups is None and self.cluster.construct is None:
+            notes.add_warning_v2(
+                f"{_WARNING}:everyInstanceGroup",
+                "No instance groups named: a patch takes in every group of the cluster, and a Slurm "
+                "controller may be among them.",
+            )
+        if image.encryption_key is not None:
+            notes.add_warning_v2(
+                f"{_WARNING}:encryptedImage",
+                "An encryption_key is declared: AWS documents HyperPod on encrypted custom AMIs "
+                "in its user guide, but asks for unencrypted ones in its API reference. Try it on "
+                "a group you can spare.",
+            )
+
+
+def _check_orchestrator(rolling_update: RollingUpdate, cluster: Cluster) -> None:
+    """Refuse batches on a cluster that is declared in this app, and not for EKS."""
+    if cluster.construct is None or rolling_update.allow_on_slurm:
+        return
+    said = properties_of(cluster.construct).get("orchestrator")
+    # Anything else but Slurm's configuration alone may yet be for EKS, a condition say.
+    if said is None or set(said) == {"slurm"}:
+        raise PropertyError(
+            "rolling_update",
+            rolling_update,
+            f"left out for {cluster.label}, which is not orchestrated by EKS: AWS documents "
+            "batches, waits and alarms for EKS alone, and elsewhere every node may be replaced at "
+            "once; RollingUpdate(…, allow_on_slurm=True) sends it all the same",
+        )
+
+
+def _check_type(name: str, value: object, kind: type[object], requirement: str) -> None:
+    if not isinstance(value, kind):
+        raise PropertyError(name, value, requirement)
+
+
+def _check_tags(value: object, cluster: Cluster) -> dict[str, str]:
+    name = "cluster_tags"
+    requirement = "a mapping of at least one tag's key to its value"
+    if not isinstance(value, Mapping):
+        raise PropertyError(name, value, requirement)
+    tags = cast("Mapping[object, object]", value)
+    if not tags:
+        raise PropertyError(name, tags, requirement)
+    if cluster.arn is not None:
+        raise PropertyError(
+            name, tags, "left out where the cluster's ARN is known, which is as narrow as can be"
+        )
+    return dict(check_tag(name, key, value) for key, value in tags.items())
+
+
+def _render_image(
+    image: SoftwareImageConfig, groups: tuple[str, ...] | None
+) -> dict[str, object | None]:
+    """The properties that say which software; a release is said for each group."""
+    release = image.release_version
+    return {
+        "ImageId": image.image_id,
+        "ImageOwner": "self" if image.custom else None,
+        "KmsKeyId": image.encryption_key.key_arn if image.encryption_key else None,
+        "ImageReleaseVersion": release if groups is None else None,
+        "ReleaseLine": image.release_line,
+        "AllowDowngrade": "true" if image.allow_downgrade else None,
+        "InstanceGroups": None
+        if groups is None
+        else [
+            {
+                "InstanceGroupName": group,
+                **({} if release is None else {"ImageReleaseVersion": release}),
+            }
+            for group in groups
+        ],
+        "Revision": image.revision,
+    }
+
+
+def _unless(default: Enum, choice: Enum) -> object | None:
+    return None if choice is default else choice.value

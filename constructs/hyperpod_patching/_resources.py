@@ -1,0 +1,22 @@
+"""CloudFormation resources, as the constructs of an app say them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from aws_cdk import CfnResource, Stack
+from constructs import IConstruct
+
+
+def resources_in(construct: IConstruct) -> Iterator[CfnResource]:
+    """All resources of a construct, itself among them."""
+    return (one for one in construct.node.find_all() if isinstance(one, CfnResource))
+
+
+def properties_of(resource: CfnResource) -> dict[str, Any]:
+    """A resource's properties as they are now, under the CDK's names, with references resolved."""
+    # Protected; but the public getters of jsii fail for a Lazy, and tell nothing of its content.
+    properties = resource._cfn_properties  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    resolved: dict[str, Any] = Stack.of(resource).resolve(properties)
+    return resolved

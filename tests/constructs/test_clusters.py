@@ -1,0 +1,148 @@
+"""One cluster is one, however it is said, and two clusters are two."""
+
+from __future__ import annotations
+
+import pytest
+from aws_cdk import CfnOutput, CfnParameter, Duration, Fn, NestedStack, Stack
+from aws_cdk import aws_sagemaker as sagemaker
+from aws_cdk import aws_ssm as ssm
+
+from hyperpod_patching import ClusterSoftware, HyperPodCluster, SoftwareImage
+from tests.constructs.templates import SOFTWARE, flat, of_type, only, statements
+
+ARN = "arn:aws:sagemaker:us-east-1:123456789012:cluster/abcdef012345"
+EVERY_CLUSTER = "arn:<AWS::Partition>:sagemaker:<AWS::Region>:<AWS::AccountId>:cluster/*"
+
+
+def declare(scope, name, cluster, groups=("a",), **properties):
+    return ClusterSoftware(
+        scope,
+        name,
+        cluster=cluster,
+        **{"image": SoftwareImage.latest(), "instance_groups": groups, **properties},
+    )
+
+
+def ways_to_say(cluster):
+    return {
+        "the construct": cluster,
+        "Ref": cluster.ref,
+        "attribute": cluster.attr_cluster_arn,
+        "reference": cluster.cluster_ref,
+        "ARN of the reference": cluster.cluster_ref.cluster_arn,
+        "intrinsic attribute": Fn.get_att("Cluster", "ClusterArn").to_string(),
+        "intrinsic Ref": Fn.ref("Cluster"),
+        "a token that is an ARN": HyperPodCluster.from_cluster_arn(cluster.ref),
+        "name": "ml",
+    }
+
+
+def test_a_cluster_of_the_stack_is_the_same_however_it_is_said(stack):
+    cluster = sagemaker.CfnCluster(stack, "Cluster", cluster_name="ml")
+    declare(stack, "First", cluster)
+    for name, same in ways_to_say(cluster).items():
+        with pytest.raises(ValueError, match="both the instance group a;"):
+            declare(stack, name, same)
+
+
+def test_a_cluster_of_another_stack_is_the_same_however_it_is_said(app, stack):
+    cluster = sagemaker.CfnCluster(Stack(app, "Other"), "Cluster", cluster_name="ml")
+    declare(stack, "First", cluster.ref)
+    for same in (cluster, cluster.attr_cluster_arn, cluster.cluster_ref, "ml"):
+        with pytest.raises(ValueError, match="the same cluster, ml, both"):
+            declare(stack, "Second", same)
+
+
+def test_clusters_of_two_stacks_with_the_same_id_are_two(app, stack, synthesize):
+    clusters = [sagemaker.CfnCluster(Stack(app, name), "Cluster") for name in ("Blue", "Green")]
+    for index, cluster in enumerate(clusters):
+        declare(stack, f"Software{index}", (cluster, cluster.ref)[index])
+    with pytest.raises(ValueError, match="the same cluster, Blue/Cluster, both"):
+        declare(stack, "Third", clusters[0])
+    assert len(of_type(synthesize(stack), SOFTWARE)) == 2
+
+
+def test_parameters_of_two_stacks_with_the_same_id_are_two(app, stack):
+    nested = NestedStack(stack, "Nested")
+    one, other = (CfnParameter(each, "Cluster").value_as_string for each in (stack, nested))
+    declare(stack, "First", one)
+    declare(stack, "Second", other)
+    with pytest.raises(ValueError, match="both the instance group a;"):
+        declare(stack, "Third", f"{one}")
+
+
+def tokens(stack):
+    return {
+        "import": Fn.import_value("Cluster"),
+        "SSM": ssm.StringParameter.value_for_string_parameter(stack, "/ml/cluster"),
+        "parameter": CfnParameter(stack, "Parameter").value_as_string,
+        "list": Fn.select(0, Fn.split(",", Fn.import_value("Clusters"))),
+        "part of an ARN": Fn.select(
+            1, Fn.split("/", Fn.get_att("Cluster", "ClusterArn").to_string())
+        ),
+    }
+
+
+@pytest.mark.parametrize("way", tokens(Stack()))
+def test_a_token_that_is_said_to_be_an_arn_is_permitted_alone(stack, synthesize, way):
+    token = tokens(stack)[way]
+    declare(stack, "Software", HyperPodCluster.from_cluster_arn(token))
+    template = synthesize(stack)
+    permitted = statements(template)["sagemaker:DescribeCluster"]["Resource"]
+    assert permitted == flat(only(template, SOFTWARE)["Properties"]["ClusterName"])
+    assert permitted == flat(stack.resolve(token))
+
+
+@pytest.mark.parametrize("say", [str, HyperPodCluster.from_cluster_name], ids=["token", "name"])
+@pytest.mark.parametrize("way", tokens(Stack()))
+def test_any_other_token_permits_the_clusters_of_the_region(stack, synthesize, way, say):
+    declare(stack, "Software", say(tokens(stack)[way]), cluster_tags={"team": "ml"})
+    permitted = statements(synthesize(stack))["sagemaker:DescribeCluster"]
+    assert permitted["Resource"] == EVERY_CLUSTER
+    assert "Condition" in permitted
+
+
+@pytest.mark.parametrize("way", ways_to_say(sagemaker.CfnCluster(Stack(), "Cluster")))
+def test_a_cluster_of_the_stack_is_permitted_alone_however_it_is_said(stack, synthesize, way):
+    cluster = sagemaker.CfnCluster(stack, "Cluster", cluster_name="ml")
+    declare(stack, "Software", ways_to_say(cluster)[way])
+    permitted = statements(synthesize(stack))["sagemaker:DescribeCluster"]["Resource"]
+    ambiguous = way in {"name", "intrinsic Ref"}  # Ref of what, a text does not say.
+    assert permitted in ((EVERY_CLUSTER,) if ambiguous else ("<Cluster>", "<Cluster.ClusterArn>"))
+
+
+def test_the_arn_of_a_known_cluster_is_no_attribute(stack, synthesize):
+    cluster = sagemaker.CfnCluster(stack, "Cluster")
+    for name, known in {"Arn": ARN, "Construct": cluster, "Name": "ml"}.items():
+        CfnOutput(stack, f"{name}Out", value=declare(stack, name, known).cluster_arn)
+    said = {name: flat(one["Value"]) for name, one in synthesize(stack)["Outputs"].items()}
+    assert said.pop("NameOut").endswith(".ClusterArn>")
+    assert said == {"ArnOut": ARN, "ConstructOut": "<Cluster.ClusterArn>"}
+
+
+def refused(stack, **properties):
+    with pytest.raises(ValueError, match=r"one declaration only|but must be"):
+        declare(stack, "Refused", **{"cluster": "other", **properties})
+
+
+def test_what_is_refused_leaves_nothing_in_the_stack(stack, synthesize):
+    refused(stack, cluster_tags={})
+    refused(stack, image=SoftwareImage.from_ssm_parameter("/a"), timeout=Duration.hours(2))
+    assert "Resources" not in synthesize(stack)
+
+
+def test_what_is_refused_takes_no_group_no_permission_and_no_name(stack, synthesize):
+    declare(stack, "First", "ml", ["a"])
+    refused(stack, cluster="ml")
+    refused(stack, cluster=ARN, cluster_tags={"team": "ml"})
+    refused(
+        stack,
+        cluster=ARN,
+        timeout=Duration.hours(2),
+        image=SoftwareImage.custom_ami(Fn.import_value("Image")),
+    )
+    declare(stack, "Refused", "other")
+    template = synthesize(stack)
+    assert len(of_type(template, SOFTWARE)) == 2
+    assert statements(template)["sagemaker:DescribeCluster"]["Resource"] == EVERY_CLUSTER
+    assert "ec2:DescribeImages" not in statements(template)
