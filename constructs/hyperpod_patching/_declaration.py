@@ -165,6 +165,14 @@ class Declaration:
                 "No instance groups named: a patch takes in every group of the cluster, and a Slurm "
                 "controller may be among them.",
             )
+        if image.image_id == "default" and self.on_create is OnCreate.PATCH:
+            notes.add_warning_v2(
+                f"{_WARNING}:latestImage",
+                "SoftwareImage.latest() names no version. A first deployment, which a renamed "
+                "construct id or another stack is as well, and a changed or removed revision patch "
+                "every group of which HyperPod does not steadily say UpToDate. Keep the logical id "
+                "with override_logical_id, or adopt in the other stack with OnCreate.ADOPT.",
+            )
         if image.encryption_key is not None:
             notes.add_warning_v2(
                 f"{_WARNING}:encryptedImage",

@@ -64,6 +64,13 @@ class SoftwareImage(ABC):
         What is newest changes without this declaration changing, so a later deployment of the
         same text patches nothing. Change ``revision`` to patch to the newest image once more.
 
+        A first deployment, which a renamed construct id or another stack is as well, and a removed
+        revision leave a group alone where HyperPod steadily says of it and of all its nodes that
+        they are ``UpToDate``. Elsewhere nothing proves what they run, and they are patched anew;
+        synthesis warns of it. To move a declaration without, keep its logical id
+        (``software.node.default_child.node.default_child.override_logical_id("…")``); in another
+        stack, deploy it with ``OnCreate.ADOPT`` first.
+
         :param revision: free text such as ``"2026-11"``: 1 to 64 printable ASCII characters.
             Never sent to SageMaker. Default: no revision.
         :raises PropertyError: for a revision that is empty, too long or not printable.

@@ -7,6 +7,7 @@ from aws_cdk import CfnOutput, CfnParameter, Duration, Fn, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sagemaker as sagemaker
+from constructs import Construct
 
 from hyperpod_patching import (
     BatchSize,
@@ -342,3 +343,10 @@ def test_the_logical_id_is_the_one_a_stack_was_deployed_with(stack, synthesize):
         "HyperPodSoftwareProviderRole295405E1",
         "Software344B41CB",
     }
+
+
+def test_a_renamed_construct_keeps_its_resource_by_its_logical_id(stack, synthesize):
+    home = Construct(stack, "Home")
+    software = ClusterSoftware(home, "Renamed", cluster="ml", image=SoftwareImage.latest())
+    software.node.default_child.node.default_child.override_logical_id("Software344B41CB")
+    assert synthesize(stack)["Resources"]["Software344B41CB"]["Type"] == SOFTWARE

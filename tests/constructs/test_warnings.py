@@ -12,6 +12,7 @@ from aws_cdk.assertions import Match
 from hyperpod_patching import (
     BatchSize,
     ClusterSoftware,
+    OnCreate,
     RollingUpdate,
     SoftwareImage,
 )
@@ -72,6 +73,20 @@ def test_an_encrypted_image_brings_a_warning(stack):
     key = kms.Key.from_key_arn(stack, "Key", KEY)
     declare(stack, image=SoftwareImage.custom_ami(AMI, encryption_key=key))
     assert warnings_of(stack) == {"cdk-hyperpod-patching:encryptedImage"}
+
+
+@pytest.mark.parametrize("revision", [None, "2026-11"])
+def test_the_latest_image_brings_a_warning_that_names_the_way_out(stack, revision):
+    declare(stack, image=SoftwareImage.latest(revision=revision))
+    assert warnings_of(stack) == {"cdk-hyperpod-patching:latestImage"}
+    (found,) = Found.from_stack(stack).find_warning("*", Match.any_value())
+    for way in ("UpToDate", "renamed construct id", "revision", "override_logical_id"):
+        assert way in str(found.entry.data)
+
+
+def test_the_latest_image_brings_none_where_a_first_deploy_patches_nothing(stack):
+    declare(stack, image=SoftwareImage.latest(), on_create=OnCreate.ADOPT)
+    assert warnings_of(stack) == set()
 
 
 def test_a_warning_can_be_acknowledged(stack):
