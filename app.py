@@ -41,10 +41,12 @@ KEYS: Final = (
     "image",
     "groups",
     "revision",
+    "allow-downgrade",
     "batch",
     "rollback-batch",
     "wait-interval",
     "alarms",
+    "allow-batch-on-slurm",
     "timeout",
     "on-create",
     "on-rollback",
@@ -55,6 +57,8 @@ KEYS: Final = (
 """The context keys of this app. ``cluster`` and ``image`` must be given."""
 ALIASES: Final = {
     "alarm-name": "alarms",
+    "allow-on-slurm": "allow-batch-on-slurm",
+    "allow-rolling-update-on-slurm": "allow-batch-on-slurm",
     "batch-size": "batch",
     "cluster-arn": "cluster",
     "cluster-name": "cluster",
@@ -103,16 +107,18 @@ _OF_THE_CDK: Final = re.compile(
     re.ASCII | re.DOTALL,
 )
 _IMAGES: Final = (
-    "default, ami-… (an AMI of this account), public:ami-…, release:MAJOR.MINOR.PATCH or "
-    "ssm:/parameter/name"
+    "default, ami-… (an AMI of this account), public:ami-…, release:MAJOR.MINOR.PATCH, "
+    "release-line:MAJOR.MINOR or ssm:/parameter/name"
 )
 
 # The library's properties, and the keys their values come from.
 _KEYS_OF_PROPERTIES: Final = {
+    "at_least": "image",
     "cluster": "cluster",
     "cluster_tags": "cluster-tags",
     "image_id": "image",
     "instance_groups": "groups",
+    "line": "image",
     "parameter_name": "image",
     "revision": "revision",
     "rollback_alarms": "alarms",
@@ -288,6 +294,9 @@ def _image(context: Context) -> SoftwareImage:
             f"-c image=… is missing: it must be {_IMAGES}. No image is put on a cluster unasked"
         )
     revision = context.text("revision")
+    allow_downgrade = context.flag("allow-downgrade", default=False)
+    if allow_downgrade and not text.startswith("release:"):
+        raise context.refused("allow-downgrade", "left out unless image is release:…")
     if text == "default":
         return SoftwareImage.latest(revision=revision)
     if revision is not None:
@@ -298,7 +307,10 @@ def _image(context: Context) -> SoftwareImage:
         case "public", ":", image_id:
             return SoftwareImage.public_ami(image_id)
         case "release", ":", version:
-            return SoftwareImage.release(version)
+            return SoftwareImage.release(version, allow_downgrade=allow_downgrade)
+        case "release-line", ":", oldest:
+            line = ".".join(oldest.split(".")[:2])
+            return SoftwareImage.release_line(line, at_least=None if line == oldest else oldest)
         case "ssm", ":", parameter:
             return SoftwareImage.from_ssm_parameter(parameter)
         case _:
@@ -315,7 +327,12 @@ def _rolling_update(scope: Construct, context: Context) -> RollingUpdate | None:
     for name in alarms or ():
         if name.startswith("arn:"):
             raise context.refused("alarms", "a name, not an ARN", name)
+    on_slurm = context.flag("allow-batch-on-slurm", default=False)
     if batch is None and wait is None and alarms is None:
+        if on_slurm:
+            raise context.refused(
+                "allow-batch-on-slurm", "given together with batch, wait-interval or alarms"
+            )
         return None
     return RollingUpdate(
         max_batch_size=batch,
@@ -327,6 +344,7 @@ def _rolling_update(scope: Construct, context: Context) -> RollingUpdate | None:
             cloudwatch.Alarm.from_alarm_name(scope, f"Alarm{index}", name)
             for index, name in enumerate(alarms)
         ],
+        allow_on_slurm=on_slurm,
     )
 
 
@@ -381,13 +399,15 @@ def _refuse_unless_of_others(name: str, *, declared: bool) -> None:
     """
     if _OF_THE_CDK.fullmatch(name):
         return
-    # A single word such as "version" is anybody's.
-    known = [one for one in _HINTS if not (declared and one in ELSEWHERE)]
     plain = _plain(name)
-    near = difflib.get_close_matches(plain, known, n=1, cutoff=0.75 if declared else 0.6)
-    if not near and declared:
+    if declared and plain not in _HINTS:
+        near = difflib.get_close_matches(plain, _KEYS_OF_NAMES, n=1, cutoff=0.8)
+    else:
+        near = difflib.get_close_matches(plain, _HINTS, n=1, cutoff=0.6)
+        near = near or sorted((one for one in _HINTS if one in plain), key=len, reverse=True)
+    # A single word such as "version" is anybody's.
+    if declared and (not near or plain in ELSEWHERE):
         return
-    near = near or sorted((one for one in known if one in plain), key=len, reverse=True)
     hint = _HINTS[near[0]] if near else f"its keys are {', '.join(KEYS)}"
     raise ContextError(f"-c {_line(name)}=… is not a context key of this app: {hint}")
 

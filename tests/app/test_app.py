@@ -121,6 +121,8 @@ def test_no_image_is_put_on_a_cluster_unasked():
         (AMI, {"ImageId": AMI, "ImageOwner": "self"}),
         (f"public:{AMI}", {"ImageId": AMI}),
         ("release:1.3.0", {"ImageReleaseVersion": "1.3.0"}),
+        ("release-line:1.3", {"ImageReleaseVersion": "1.3.0", "ReleaseLine": "1.3"}),
+        ("release-line:1.3.2", {"ImageReleaseVersion": "1.3.2", "ReleaseLine": "1.3"}),
     ],
 )
 def test_an_image_is_understood(image, said):
@@ -200,6 +202,12 @@ def test_the_stack_and_the_timeout_are_as_asked_and_the_outputs_are_the_attribut
         ({"image": "ami-xyz"}, "-c image=ami-xyz: must be an AMI id"),
         ({"image": "public:ami-"}, "-c image=public:ami-: must be an AMI id"),
         ({"image": "release:1.3"}, "-c image=release:1.3: must be a release version"),
+        ({"image": "release-line:1"}, "-c image=release-line:1: must be a line of releases MAJOR"),
+        ({"image": "release-line:1.3."}, "-c image=release-line:1.3.: must be a release version"),
+        ({"image": "release-line:1.3.2.1"}, "-c image=release-line:1.3.2.1: must be a release"),
+        ({"allow-downgrade": "yes"}, "-c allow-downgrade=yes: must be left out unless image is"),
+        ({"allow-downgrade": "1"}, "-c allow-downgrade=1: must be yes or no"),
+        ({"allow-batch-on-slurm": True}, "-c allow-batch-on-slurm=True: must be given together"),
         ({"image": "ssm:"}, "-c image=ssm:: must be the name of an SSM parameter"),
         ({"image": AMI, "revision": "1"}, "-c revision=1: must be left out unless image is def"),
         ({"revision": ""}, "-c revision=: must be 1 to 64 printable"),
@@ -283,6 +291,7 @@ VALUES = {
     "rollback-batch": "4",
     "wait-interval": "300",
     "alarms": "errors",
+    "allow-batch-on-slurm": "yes",
     "stack": "Weekly",
     "wait": "no",
 }
@@ -318,6 +327,23 @@ def test_wait_may_be_said_as_the_property_says_it(value):
     assert declared(wait=value)["WaitForCompletion"] == "false"
 
 
+def test_a_release_may_take_back_a_newer_one_where_allowed():
+    said = {"ImageReleaseVersion": "1.3.0"}
+    assert declared(image="release:1.3.0", allow_downgrade="no") == said
+    assert declared(image="release:1.3.0", allow_downgrade="yes") == {
+        **said,
+        "AllowDowngrade": "true",
+    }
+
+
+def test_a_batch_may_be_sent_to_slurm_where_allowed():
+    assert declared(batch="4", allow_batch_on_slurm="no") == declared(batch="4")
+    assert declared(wait_interval=60, allow_on_slurm=True) == {
+        **declared(wait_interval="60"),
+        "AllowRollingUpdateOnSlurm": "true",
+    }
+
+
 @pytest.mark.parametrize("tags", ["team=ml, stage=prod", {"team": "ml", "stage": "prod"}])
 def test_cluster_tags_narrow_the_role(tags):
     found = json.dumps(template(cluster="ml", image="default", cluster_tags=tags))
@@ -334,7 +360,7 @@ def test_cluster_tags_narrow_the_role(tags):
         ("images", "image"),
         ("alarm", "alarms"),
         ("instance-group", "groups"),
-        ("max_batch", "batch"),
+        ("max_batches", "batch"),
     ],
 )
 def test_a_mistyped_key_is_refused_and_the_right_one_named(typed, meant):
@@ -373,6 +399,7 @@ def test_context_of_the_cdk_and_of_the_users_files_is_let_through():
         "acknowledged-issue-numbers": [1],
     }
     declared = {"environment": "prod", "team": "ml", "version": "1.2", "type": "x"}
+    declared |= {"clusterRole": "x", "releaseName": "x", "public-ip": "x", "imageTag": "x"}
     Context({**others, **declared, **dict.fromkeys(KEYS, "x")}, declared)
 
 
