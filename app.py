@@ -297,20 +297,26 @@ def _image(context: Context) -> SoftwareImage:
     allow_downgrade = context.flag("allow-downgrade", default=False)
     if allow_downgrade and not text.startswith("release:"):
         raise context.refused("allow-downgrade", "left out unless image is release:…")
+    if revision is not None and not text.startswith(("default", "release:", "release-line:")):
+        raise context.refused(
+            "revision", "left out unless image is default, release:… or release-line:…"
+        )
     if text == "default":
         return SoftwareImage.latest(revision=revision)
-    if revision is not None:
-        raise context.refused("revision", "left out unless image is default")
     if text.startswith("ami-"):
         return SoftwareImage.custom_ami(text)
     match text.partition(":"):
         case "public", ":", image_id:
             return SoftwareImage.public_ami(image_id)
         case "release", ":", version:
-            return SoftwareImage.release(version, allow_downgrade=allow_downgrade)
+            return SoftwareImage.release(
+                version, revision=revision, allow_downgrade=allow_downgrade
+            )
         case "release-line", ":", oldest:
             line = ".".join(oldest.split(".")[:2])
-            return SoftwareImage.release_line(line, at_least=None if line == oldest else oldest)
+            return SoftwareImage.release_line(
+                line, at_least=None if line == oldest else oldest, revision=revision
+            )
         case "ssm", ":", parameter:
             return SoftwareImage.from_ssm_parameter(parameter)
         case _:
