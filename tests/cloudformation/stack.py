@@ -251,7 +251,7 @@ class Stack:
         self._later(lambda: self._delete_left("UPDATE_COMPLETE"))
 
     def _delete_left(self, status: str) -> None:
-        tasks, self._left = in_reverse(self._without(self.resources)), []
+        tasks, self._left = in_reverse(self._needless()), []
         self._run(tasks, lambda _: self._become(status), tries=CLEANUP_TRIES)
 
     def _roll_back(self) -> None:
@@ -259,19 +259,8 @@ class Stack:
             self._become("ROLLBACK_IN_PROGRESS")
             self._later(lambda: self._delete_all("ROLLBACK"))
             return
-        # The old ones of what was replaced are needed again.
-        self._left = self._without(self._stable)
         self._become("UPDATE_ROLLBACK_IN_PROGRESS")
         self._later(self._undo)
-
-    def _without(self, needed: Mapping[str, Kept]) -> list[Task]:
-        """The deletes that are left, but for what is needed."""
-        return [
-            task
-            for task in self._left
-            if task.logical_id not in needed
-            or task.physical_id != needed[task.logical_id].physical_id
-        ]
 
     def _undo(self) -> None:
         assert self._stable is not None
@@ -318,7 +307,7 @@ class Stack:
         self._happen(name, "UPDATE_COMPLETE")
 
     def _delete_all(self, what: str) -> None:
-        self._left += self._failed_creates()
+        self._left = self._needless() + self._failed_creates()
         its = [_deletion(name, kept) for name, kept in self.resources.items()]
 
         def deleted(phase: Phase) -> None:
@@ -353,6 +342,11 @@ class Stack:
                 for name in self._unfinished if name in self.resources]  # fmt: skip
         in_order(back)
         return back
+
+    def _needless(self) -> list[Task]:
+        """The deletes that are left. What was replaced and taken back is in use again."""
+        used = {(name, kept.physical_id) for name, kept in self.resources.items()}
+        return [task for task in self._left if (task.logical_id, task.physical_id) not in used]
 
     def _failed_creates(self) -> list[Task]:
         """What could not be created is deleted, be it by an invented name."""
@@ -423,7 +417,7 @@ class Stack:
             spurious = touched and self.unknowns.updates_dependents
             return task.logical_id in self._unfinished or spurious
         written = task.declared.properties != current.declared.properties
-        return written or touched or task.undoes or self.unknowns.notices_stale
+        return written or touched or self.unknowns.notices_stale
 
     def _attribute(self, reference: GetAtt) -> Any:
         return self.resources[reference.logical_id].attribute(reference.attribute)

@@ -94,4 +94,4 @@ def in_reverse(tasks: list[Task]) -> list[Task]:
 
 
 def _depends(one: Task, other: Task) -> bool:
-    return other.logical_id != one.logical_id and other.logical_id in one.declared.dependencies
+    return other.logical_id in one.declared.dependencies

@@ -232,3 +232,12 @@ def test_without_rollback_a_link_taken_back_may_be_given_the_failed_value() -> N
     play.succeed("Software", Handover="b1").fail("Waiter1")
     assert play.waiting("Waiter1").undoes
     assert play.waiting("Waiter1").properties == {"Handover": "b1"}
+
+
+def test_a_link_that_is_evaluated_before_its_resource_may_keep_the_failed_value() -> None:
+    unknowns = Unknowns(evaluates_anew=True, undoing=Order.DEPENDENTS_FIRST)
+    play = run(deployed(unknowns).operate(chain("B")), "b1", "b2").fail("Waiter2")
+    assert play.succeed("Waiter2", Handover="A is back").awaits == ["Update Software"]
+    play.succeed("Software", Handover="A is back")
+    assert play.stack.status == "UPDATE_ROLLBACK_COMPLETE"
+    assert handovers(play) == ["b1", "b2", "A is back"]

@@ -92,3 +92,18 @@ def test_a_deleted_stack_is_gone() -> None:
     play = deleting(Play().deploy(TWO)).succeed_all()
     with pytest.raises(Refused, match="DELETE_COMPLETE"):
         play.stack.delete()
+
+
+def test_a_failed_create_that_is_retained_is_not_asked_again() -> None:
+    play = Play().operate(chain("A", 1)).fail("Software").fail("Software")
+    deleting(play).fail("Software")
+    assert deleting(play, "Software").stack.status == "DELETE_COMPLETE"
+
+
+def test_both_ids_of_a_replacement_that_was_not_taken_back_are_deleted() -> None:
+    play = Play().deploy({"One": software("A")}).operate(TWO | {"One": software("B")})
+    play.succeed("One", "new-id").fail("Other").fail("One")
+    assert play.stack.status == "UPDATE_ROLLBACK_FAILED"
+    deleting(play)
+    ids = sorted(str(request.physical_id) for request in play.stack.waiting.values())
+    assert ids == ["One-id", "Other-id", "new-id"]

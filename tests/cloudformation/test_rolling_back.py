@@ -269,3 +269,10 @@ def test_evaluated_anew_a_rollback_may_go_beyond_what_was_reached(beyond: bool) 
     play = Play(Unknowns(evaluates_anew=True, undoes_beyond=beyond)).deploy(chain("A", 1))
     play.operate(chain("B", 1)).fail("Software").succeed("Software", Handover="back")
     assert play.awaits == (["Update Waiter1"] if beyond else [])
+
+
+def test_the_new_id_of_a_failed_answer_counts_when_the_rollback_goes_on() -> None:
+    play = Play(Unknowns(believes_failed_ids=True)).deploy(A).operate(B).fail("Software", "new-id")
+    play.fail("Software")
+    play.take(play.stack.continue_rollback())
+    assert play.waiting("Software").physical_id == "new-id"

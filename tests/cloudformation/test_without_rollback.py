@@ -149,3 +149,34 @@ def test_a_cancel_lets_a_delete_go_on() -> None:
     play.take(play.stack.cancel())
     assert play.given_up == []
     assert play.succeed("Other").stack.status == "UPDATE_ROLLBACK_COMPLETE"
+
+
+def test_what_was_taken_back_to_an_earlier_success_still_rolls_back_further() -> None:
+    play = failed().succeed_all()
+    play.operate(TWO_C, rollback=False).fail("Other").succeed("One").succeed("Other")
+    assert play.stack.resources["Other"].properties == {"ImageId": "B"}
+    play.take(play.stack.roll_back())
+    assert play.waiting("Other").properties == {"ImageId": "A"}
+
+
+def test_what_was_never_taken_back_is_updated_even_to_what_it_was() -> None:
+    play = failed(Unknowns(reverts=Revert.NEVER)).succeed("Other")
+    assert play.operate(TWO_A).awaits == ["Update One", "Update Other"]
+
+
+def test_a_new_resource_whose_update_failed_is_deleted_once() -> None:
+    play = Play(Unknowns(reverts=Revert.NEVER)).deploy({"One": software("A")})
+    play.operate(TWO_B, rollback=False).succeed("Other").fail("One")
+    play.operate(TWO_C, rollback=False).fail("Other").succeed("One")
+    play.take(play.stack.roll_back())
+    assert play.succeed("One").awaits == ["Delete Other"]
+
+
+def test_a_replaced_resource_without_an_update_back_is_left_in_peace() -> None:
+    unknowns = Unknowns(reverts=Revert.NEVER, updates_replaced_back=False)
+    play = Play(unknowns).deploy(TWO_A).operate(TWO_B, rollback=False)
+    play.succeed("One", "new-id").fail("Other").operate(TWO_C, rollback=False)
+    play.fail("One").fail("Other")
+    play.take(play.stack.roll_back())
+    play.succeed_all().operate({**TWO_A, "Other": software("B")}).fail("Other")
+    assert play.awaits == ["Update Other"]
