@@ -51,17 +51,17 @@ Template = Mapping[str, Resource]
 
 
 def evaluated(properties: Properties, attribute: Callable[[GetAtt], Any]) -> dict[str, Any]:
-    """The properties with every reference replaced by what it stands for."""
+    """The properties as they are sent: with what references stand for, and all of it text."""
 
     def value(given: Any) -> Any:
         if isinstance(given, GetAtt):
-            return attribute(given)
+            return value(attribute(given))
         if isinstance(given, Mapping):
             mapping = cast("Mapping[str, Any]", given)
             return {name: value(item) for name, item in mapping.items()}
         if isinstance(given, list):
             return [value(item) for item in given]
-        return given
+        return str(given).lower() if isinstance(given, bool) else str(given)
 
     return {name: value(item) for name, item in properties.items()}
 

@@ -150,3 +150,9 @@ def test_a_reference_that_is_written_otherwise_but_means_the_same_updates_nothin
     play.operate({**A, "Waiter": Resource({"Handover": "over"}, waiter("Software").type)})
     assert play.stack.status == "UPDATE_COMPLETE"
     assert play.sent("Waiter") == ["Create"]
+
+
+def test_numbers_and_truths_are_sent_as_text() -> None:
+    play = Play().operate({**A, "User": Resource({"Text": [True, 5, GetAtt("Software", "Count")]})})
+    play.succeed("Software", Count=7)
+    assert play.waiting("User").properties == {"Text": ["true", "5", "7"]}
