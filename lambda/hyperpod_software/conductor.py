@@ -267,7 +267,8 @@ class Conductor:
 
     def _open(self, case: Case, cluster: Cluster | None) -> None:
         """Remember the request and have us woken. Raises ``Buried`` where another
-        invocation of the same request was faster: it goes on, this one stops."""
+        invocation of the same request was faster: it goes on, this one stops. Raises ``Unsure``
+        where there was no time to see what came of it."""
         store, path = self._store, case.path
         by = claimer()
         if case.memory is None and not patiently(lambda: store.claim(path, case.progress, by)):
@@ -275,7 +276,12 @@ class Conductor:
         if case.memory is None or case.memory.event is None:
             patiently(lambda: store.keep_event(path, case.event))
         wake = case.surroundings.function_arn, case.expires
-        patiently(lambda: self._polling.start(path, *wake, cluster))
+        try:
+            patiently(lambda: self._polling.start(path, *wake, cluster))
+        except Problem as problem:
+            if budget().late:  # it may be half made, and the request over: there is no time to look
+                raise Unsure(str(problem)) from None
+            raise
 
     def _remember(self, case: Case, wait: Wait, cluster: Cluster | None) -> None:
         """Keep what this look saw for the next one."""

@@ -108,6 +108,10 @@ class Functions:
 
         process = Process(body)
         self.gate.of[process] = invocation
+        for other in self.in_flight:
+            if other.request is invocation.request:
+                # Each may undo what the other does; Lambda delivers again what raises for it.
+                other.crossed = invocation.crossed = True
         self.in_flight.append(invocation)
         # What is undisturbed cannot be interrupted either: it is over in this moment.
         alone = not plan and not self.gate.outages and not self.gate.slow

@@ -58,6 +58,8 @@ class Invocation:
     calls: int = 0
     disturbed: bool = False
     """Something happened to it that the handler could not help."""
+    crossed: bool = False
+    """Another one of the same request ran beside it."""
     ended: bool = False
     description: dict[str, Any] | None = None
     """The last DescribeCluster answer that it was given."""

@@ -94,6 +94,12 @@ def _scaled(patched: Patched, service: Service) -> bool:
     )
 
 
+def _told_apart_from_none(patched: Patched, service: Service, reason: str) -> bool:
+    """Nodes with other ids than before, some of which do not run, in a group that was scaled: what
+    belongs to the patch and what to scaling cannot be told apart, and the answer tells of them."""
+    return _scaled(patched, service) and "that scaling adds or takes" in reason
+
+
 def _expect(holds: object, otherwise: str) -> None:
     if not holds:
         raise Lie(otherwise)
@@ -119,7 +125,8 @@ def _success(
                     patched is not None
                     and _alike(request, patched)
                     and (_skipped(patched) or _scaled(patched, service))
-                ),
+                )
+                or (patched is not None and _told_apart_from_none(patched, service, reason)),
                 "in no look did all nodes run the declared software",
             )
         case "PatchedWithSkippedNodes":
@@ -175,7 +182,8 @@ def _already_current(
     _expect(patched is not None, "no call of this request was accepted")
     assert patched is not None
     _expect(not patched.call.nodes or _scaled(patched, service), "the call was to change something")
-    if not _alike(request, patched) and "(failed)" not in reason:
+    seems = "as far as HyperPod shows" in reason and _scaled(patched, service)
+    if not _alike(request, patched) and "(failed)" not in reason and not seems:
         _expect(request.all_on_target, "in no look did all nodes run what is declared")
 
 
@@ -296,7 +304,9 @@ class _Failure:
         alike = bool(accepted) and _alike(self._request, accepted[0])
         plain = self._service.plain
         off = any(self._request.lately_off) if plain else self._request.some_off_target
-        return off or alike
+        # A node that came from another group is off the software, whoever was to patch it.
+        came = bool(accepted) and _scaled(accepted[0], self._service)
+        return off or alike or came
 
     def _image(self) -> Any:
         return self._request.properties.get("ImageId")
