@@ -40,7 +40,7 @@ class Image:
 
 KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/11111111-2222-3333-4444-555555555555"
 
-CURRENT = Image("ami-00000000000000001", "works; cluster ml runs it from the start")
+CURRENT = Image("ami-00000000000000001", "works; the clusters run it from the start")
 NEW = Image("ami-0123456789abcdef0", "works")
 NEWER = Image("ami-0123456789abcdef1", "works")
 FAILING = Image("ami-0badbadbadbadbad0", "fails: lifecycle scripts fail on every node", fails=True)

@@ -107,7 +107,7 @@ class Story:
             raise StoryError(f"MiniStack did not answer as it has to: {error}") from None
 
     def _introduce(self) -> None:
-        self._screen.say(f"HyperPod cluster {_CLUSTER}, orchestrated by Slurm:")
+        self._screen.say(f"HyperPod cluster {_CLUSTER}, orchestrated by EKS:")
         for group in map(group_progress, self._ledger.description["InstanceGroups"]):
             nodes = counted(group.nodes, "node")
             self._screen.line(f"     {group.name:<10}  {nodes:>8}   {group.current}")
@@ -116,7 +116,8 @@ class Story:
 
     def first_deploy(self) -> None:
         self._title(
-            "First deploy", "Two groups are declared, and only login does not run the AMI yet."
+            "First deploy",
+            "Two groups are declared, and only inference does not run the AMI yet.",
         )
         needed = behind(self._ledger.description, _GROUPS, CURRENT.id)
         said = self._run("deploy", declaration(CURRENT.id), groups=True)
