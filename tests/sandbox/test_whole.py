@@ -16,6 +16,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from sandbox import Sandbox, SandboxError
+from sandbox.clusters import training
 from sandbox.environment import ROOT
 from sandbox.images import (
     ENCRYPTED,
@@ -50,7 +51,7 @@ def calm(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 def test_events_reach_a_rule_that_matches_on_their_detail(sandbox: Sandbox) -> None:
-    arn = sandbox.control.describe("ml")["ClusterArn"]
+    arn = sandbox.control.add(training("eventful"))
     pattern = {
         "source": ["aws.sagemaker"],
         "detail": {
@@ -66,7 +67,7 @@ def test_events_reach_a_rule_that_matches_on_their_detail(sandbox: Sandbox) -> N
         rule = {"Name": "both", "ScheduleExpression": "rate(1 minute)"}
         events.put_rule(**rule, EventPattern=json.dumps(pattern))
         events.put_targets(Rule="both", Targets=[{"Id": "queue", "Arn": queue}])
-        sandbox.control.patch(ClusterName="ml", ImageId=NEW.id)
+        sandbox.control.patch(ClusterName="eventful", ImageId=NEW.id)
         sandbox.control.wait_idle()
         seen: list[dict[str, Any]] = []
 
@@ -104,13 +105,14 @@ def test_an_alarm_of_cloudwatch_rolls_a_patch_back(sandbox: Sandbox) -> None:
             ComparisonOperator="GreaterThanThreshold",
         )
         cloudwatch.set_alarm_state(AlarmName="too-hot", StateValue="ALARM", StateReason="hot")
+    sandbox.control.add(training("alarmed"))
     sandbox.control.patch(
-        ClusterName="ml",
+        ClusterName="alarmed",
         ImageId=NEW.id,
         DeploymentConfig={"AutoRollbackConfiguration": [{"AlarmName": "too-hot"}]},
     )
     sandbox.control.wait_idle()
-    groups = sandbox.control.describe("ml")["InstanceGroups"]
+    groups = sandbox.control.describe("alarmed")["InstanceGroups"]
     assert {group["SoftwareUpdateStatus"] for group in groups} == {"RollbackComplete"}
 
 
