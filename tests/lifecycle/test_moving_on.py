@@ -105,7 +105,7 @@ def test_nodes_that_say_nothing_or_do_not_run_are_heard_as_such() -> None:
         [up, replace(up, status="Pending"), node(version="1.3.8"), node(), node("other")],
         {"workers": RELEASE},
     )
-    assert said == {"workers": Said(total=4, newest=1, off=1, newer="1.3.10")}
+    assert said == {"workers": Said(total=4, newest=1, away=1, off=1, newer="1.3.10")}
 
 
 def test_what_else_patches_a_group_is_read_from_the_description() -> None:

@@ -294,6 +294,26 @@ def test_rule_03_up_to_date_proves_nothing_where_something_speaks_against_it(
     assert patched(plan(asked, NEWEST, NOW, too_many_to_read)) == ("workers",)
 
 
+def test_rule_03_nodes_that_scaling_has_not_brought_up_speak_against_no_proof() -> None:
+    """The count of a group that wants capacity may hold them."""
+    wanting: dict[str, object] = {"current_count": 6, "target_state_count": 4, "scaling": True}
+    latest = cluster(replace(NEWEST.groups[0], **wanting))  # type: ignore[arg-type]
+    asked = request(declared(ImageId="default", Revision="1"))
+    steady = told(latest, times=3, total=6, newest=4, away=2)
+    ended(plan(asked, latest, NOW, steady), Outcome.NOTHING_TO_PATCH)
+    one_does_not = told(latest, times=3, total=6, newest=3, away=2)
+    assert patched(plan(asked, latest, NOW, one_does_not)) == ("workers",)
+
+    released, pinned = cluster(on("1.3.0", **wanting)), request(release("1.3.0"))
+    assert plan(pinned, released, NOW) == CountNodes(("workers",))
+    ended(plan(pinned, released, NOW, told(released, total=6)), Outcome.NOTHING_TO_PATCH)
+    assert patched(plan(pinned, released, NOW, told(released, total=6, off=1))) == ("workers",)
+
+    custom = cluster(group(image_id=NEW, **wanting))
+    said = ended(plan(request(), custom, NOW), Outcome.NOTHING_TO_PATCH)
+    assert "counts only 4 of 6 nodes of workers on it" in said
+
+
 def test_rule_03_a_removed_revision_asks_for_nothing_and_a_new_one_does() -> None:
     before = declared(ImageId="default", Revision="1")
     steady = told(NEWEST, times=3, newest=4)

@@ -304,9 +304,10 @@ class _Failure:
         alike = bool(accepted) and _alike(self._request, accepted[0])
         plain = self._service.plain
         off = any(self._request.lately_off) if plain else self._request.some_off_target
-        # A node that came from another group is off the software, whoever was to patch it.
-        came = bool(accepted) and _scaled(accepted[0], self._service)
-        return off or alike or came
+        # Where patched nodes get other ids, one that was moved here looks like one that was skipped.
+        other_ids = self._service.core.faults.new_instance_ids
+        moved = other_ids and bool(accepted) and _scaled(accepted[0], self._service)
+        return off or alike or moved
 
     def _image(self) -> Any:
         return self._request.properties.get("ImageId")

@@ -85,6 +85,7 @@ def _heard(sofar: Said, node: Node, software: Software) -> Said:
     return Said(
         total=sofar.total + 1,
         newest=sofar.newest + newest,
+        away=sofar.away + (node.status == "Pending" or node.status in _BROKEN | _MOVING),
         off=sofar.off + off,
         newer=node.version if newer and sofar.newer is None else sofar.newer,
     )

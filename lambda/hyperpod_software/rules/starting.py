@@ -196,9 +196,11 @@ def _has_release(software: Software, group: Group, readings: Sequence[Reading]) 
     if counted is not None:
         if counted >= group.current_count and (desired is None or software.is_met_by(desired)):
             return True
-        if counts_declared(software, group) and software.is_release(group.version):
+        counts = counts_declared(software, group) and software.is_release(group.version)
+        if counts and not group.scaling:
             return False
-    # The count is not shown, or counts nodes that were moved on: they say themselves what they run.
+    # The count is not shown, counts nodes that were moved on, or is compared with one that may hold
+    # nodes that scaling has not brought up yet: they say themselves what they run.
     if not readings:
         return None
     said = readings[-1].said.get(group.name)
@@ -229,7 +231,7 @@ def _shows_newest(group: Group) -> bool:
         group.image_id == "default"
         and group.image_status == UP_TO_DATE
         and group.current_count > 0
-        and (counted is None or counted >= group.current_count)
+        and (counted is None or counted >= group.current_count or group.scaling)
         and is_settled(group)
     )
 
@@ -238,6 +240,8 @@ def _says_newest(reading: Reading, name: str) -> bool:
     group, said = reading.cluster.group(name), reading.said.get(name)
     if group is None or said is None or not _shows_newest(group):
         return False
+    if group.scaling:  # what does not run yet comes up on the newest
+        return 0 < said.newest == said.total - said.away
     return said.newest == said.total == group.current_count
 
 
@@ -343,20 +347,26 @@ def _all_there(
     skipped or are broken: that is told, and on a first deploy it weighs as it does after a
     patch. On a later one it does not: the rollback would replace every node of the group."""
     partly = [
-        f"{group.target_state_count} of {group.current_count} nodes of {group.name}"
+        group
         for group in cluster.groups
         if group.name in changed
         and declared.image_id is not None
         and group.target_state_count is not None
         and group.target_state_count < group.current_count
     ]
+    counts = [
+        f"{group.target_state_count} of {group.current_count} nodes of {group.name}"
+        for group in partly
+    ]
     if not partly:
         return _nothing("Every declared group runs the declared software already.", cluster)
     why = (
         f"Every declared group of cluster {cluster.name} names the declared software, but HyperPod "
-        f"counts only {listed(partly, most=4)} on it."
+        f"counts only {listed(counts, most=4)} on it."
     )
-    if first and declared.on_skipped_nodes is OnSkippedNodes.FAIL:
+    # A group that is scaling may count nodes that have never come up.
+    skipped = any(not group.scaling for group in partly)
+    if first and skipped and declared.on_skipped_nodes is OnSkippedNodes.FAIL:
         return failed(
             f"{why} Nothing was patched: patch those nodes by hand, or declare a newer image, or "
             "that skipped nodes only warn.",

@@ -80,6 +80,8 @@ class Said:
     total: int = 0
     newest: int = 0
     """Nodes that run and say that HyperPod has no newer image."""
+    away: int = 0
+    """Nodes that do not run: on their way, or failed."""
     off: int = 0
     """Nodes that say another release than the declared one, and no newer patch of its line."""
     newer: str | None = None
