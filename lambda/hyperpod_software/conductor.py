@@ -40,6 +40,7 @@ from hyperpod_software.words.memory import Call, Progress
 from hyperpod_software.words.problem import Problem
 from hyperpod_software.words.reply import Reply
 from hyperpod_software.words.request import Request, RequestType
+from hyperpod_software.words.software import Software
 
 log = logging.getLogger(__name__)
 
@@ -82,9 +83,8 @@ class Conductor:
             remembered = patiently(lambda: self._store.recall(path))
             try:
                 self.ending.bury_older(ticket, path)
-            except (
-                Problem
-            ) as problem:  # it must not keep this one from beginning: the end tries again
+            except Problem as problem:
+                # It must not keep this one from beginning: the end tries again.
                 say(ticket, "superseded", logging.ERROR, problem=str(problem))
             case = self._case(event, remembered, surroundings, first_hand=True)
             return self._look(case)
@@ -218,8 +218,7 @@ class Conductor:
                 continue
             if readings:
                 cluster = self._sagemaker.describe(request.declared.cluster)
-            software = {name: software_for(request, cluster, name) for name in decision.groups}
-            wanted = {name: found for name, found in software.items() if found is not None}
+            wanted = _software(request, cluster, decision.groups)
             nodes = self._sagemaker.nodes(request.declared.cluster)
             try:
                 said = hear(self._until(nodes, until), wanted)
@@ -244,11 +243,7 @@ class Conductor:
         look = Look(request, call, case.progress, cluster, now, case.ends)
         decision = judge(look, None)
         if isinstance(decision, CountNodes):
-            software = {
-                name: found
-                for name in decision.groups
-                if (found := software_for(request, cluster, name)) is not None
-            }
+            software = _software(request, cluster, decision.groups)
             nodes = self._sagemaker.nodes(request.declared.cluster)
             tallies = tally(nodes, software, call.at)
             # The nodes are younger than the description: the patch may show itself by now.
@@ -335,6 +330,15 @@ class Conductor:
         with suppress(Buried):
             return self.ending.end(replace(case, memory=memory), end)
         return None
+
+
+def _software(request: Request, cluster: Cluster, groups: tuple[str, ...]) -> dict[str, Software]:
+    """What each of the groups is to run, where anything is declared for it."""
+    return {
+        name: found
+        for name in groups
+        if (found := software_for(request, cluster, name)) is not None
+    }
 
 
 def _standing(case: Case, now: float) -> Standing:
