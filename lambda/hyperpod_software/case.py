@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, cast
 
 from hyperpod_software.edges.memory import Memory
@@ -66,6 +67,7 @@ class Case:
         name: object = given.get("ClusterName")
         return name[:256] if isinstance(name, str) and name else None
 
+    @cached_property
     def request(self) -> Request:
         """The request with its declarations parsed. Raises ``BadProperty``."""
         return Request(
@@ -78,7 +80,7 @@ class Case:
     @property
     def wait_handle(self) -> str | None:
         try:
-            return self.request().wait_handle
+            return self.request.wait_handle
         except BadProperty:
             return None
 
@@ -86,7 +88,7 @@ class Case:
     def batch(self) -> str | None:
         """The declared batch size, for people to read."""
         try:
-            deployment = self.request().declared.deployment or {}
+            deployment = self.request.declared.deployment or {}
         except BadProperty:
             return None
         size = deployment.get("RollingUpdatePolicy", {}).get("MaximumBatchSize")
@@ -106,7 +108,7 @@ class Case:
     def ends(self) -> float:
         """When this request stops waiting for what it waits for now (epoch seconds)."""
         try:
-            request = self.request()
+            request = self.request
         except BadProperty:
             return self.ticket.issued + SERVICE_TIMEOUT - ANSWER_MARGIN
         if self.patch_runs:
@@ -118,7 +120,7 @@ class Case:
     def expires(self) -> float:
         """When CloudFormation has given the request up in any case (epoch seconds)."""
         try:
-            return self.request().expires
+            return self.request.expires
         except BadProperty:
             return self.ticket.issued + SERVICE_TIMEOUT + ANSWER_MARGIN
 

@@ -168,7 +168,7 @@ class Conductor:
         cluster: Cluster | None = None
         try:
             case = self._with_rollback(case)
-            request = case.request()
+            request = case.request
             cluster = self._sagemaker.describe(request.declared.cluster)
             decision = self._step(case, request, cluster, now)
         except (Buried, Unsure):

@@ -98,6 +98,10 @@ class Ending:
         seen = self._store.recall(case.path)
         if seen is not None and seen.call is not None and not called:
             return None
+        if not (case.handed_over or end.succeeded):
+            # No wait follows a failure. Were it signalled and then not answered, the next try,
+            # which remembers nothing of it, would patch after all.
+            ways = (Way.ANSWER,)
         return _reply(case, kept.response, ways=ways)
 
     def _claimed(self, case: Case, kept: Answer) -> Reply | None:
@@ -127,7 +131,7 @@ class Ending:
         replaces = False
         if case.ticket.type is RequestType.UPDATE and end.succeeded and end.cluster is not None:
             named = case.ticket.physical_id in (case.cluster, end.cluster.name, end.cluster.arn)
-            replaces = not (named or is_same_cluster(case.request(), end.cluster))
+            replaces = not (named or is_same_cluster(case.request, end.cluster))
         resource_id = physical_id(case.ticket, case.cluster, replaces=replaces)
         return answer(case.ticket, end, resource_id, case.surroundings.log_group)
 

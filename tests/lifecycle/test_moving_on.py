@@ -13,7 +13,7 @@ from hyperpod_software.rules.nodes import hear, node_state, tally
 from hyperpod_software.rules.starting import software_for
 from hyperpod_software.rules.watching import judge
 from hyperpod_software.words.cluster import Cluster, Node, NodeState, Said
-from hyperpod_software.words.decision import Finish, Outcome
+from hyperpod_software.words.decision import Finish, Outcome, Wait
 from hyperpod_software.words.request import Request
 from hyperpod_software.words.software import Declaration, Software
 from tests.lifecycle.samples import (
@@ -89,6 +89,22 @@ def test_rule_19_where_a_newer_release_is_taken_back_its_nodes_are_skipped_ones(
     assert "1 node skipped" in ends(asked, seen, nodes).reason
     unasked = request(release("1.3.9"))
     assert ends(unasked, seen, nodes).outcome is Outcome.PATCHED
+
+
+def test_rule_19_a_node_that_the_group_counts_on_the_newer_release_is_skipped_though_silent() -> (
+    None
+):
+    asked = request(release("1.3.9"), release("1.3.10"))
+    nodes = [node(number=n) for n in range(4)]
+    seen = on("1.3.9", desired_version="1.3.10", target_state_count=1)
+    look = Look(asked, call(), progress("workers"), seen, NOW, asked.deadline)
+    software = software_for(asked, seen, "workers")
+    assert software is not None
+    counted = tally(nodes, {"workers": software}, call().at)
+    assert isinstance(judge(look, counted), Wait), "it may be the description that is older"
+    end = judge(replace(look, now=NOW + 3000), counted)
+    assert isinstance(end, Finish)
+    assert "of 4 nodes 3 run release 1.3.9, with 1 node skipped" in end.reason
 
 
 def test_rule_08_newer_nodes_of_a_release_line_are_there() -> None:

@@ -113,9 +113,7 @@ class Functions:
                 # Each may undo what the other does; Lambda delivers again what raises for it.
                 other.crossed = invocation.crossed = True
         self.in_flight.append(invocation)
-        # What is undisturbed cannot be interrupted either: it is over in this moment.
-        alone = not plan and not self.gate.outages and not self.gate.slow
-        world.start(process, alone=alone)
+        world.start(process)
 
     def _build(self) -> Handle:
         world = self.gate.world

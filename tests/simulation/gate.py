@@ -105,8 +105,6 @@ class Gate:
 
     world: World
     outages: list[Outage] = field(default_factory=list[Outage])
-    slow: bool = False
-    """Invocations may have to pause by themselves, so none is over in a moment."""
     of: dict[Process, Invocation] = field(default_factory=dict[Process, Invocation])
     quotas: dict[str, tuple[float, float]] = field(default_factory=dict[str, tuple[float, float]])
     """What the account has too many of → from when, until when."""

@@ -79,11 +79,6 @@ class History:
         self.world = world = World(chance, diary=[] if diary else None)
         self.gate = gate = Gate(world)
         self.story: Story = tell(chance)
-        gate.slow = bool(
-            chance.any_of(["answer forbidden", "answer meets a server error", "answer dropped",
-                           "answer taken, connection lost", "patch call throttled",
-                           "patch call accepted, answer lost", "rule changed by two at once"])
-        )  # fmt: skip
         gate.outages = self._outages()
         gate.quotas = self._quotas()
         self.parameters = ParameterStore(gate)

@@ -303,6 +303,7 @@ class Service:
         self._on_accepted(invocation, patched)
         if (size := strikes("patch call accepted, answer lost")) is not None:
             self._world.say(f"{invocation} patch call accepted, answer lost")
+            invocation.disturbed = True
             if invocation.request is not None:
                 invocation.request.disturbed = True
             if size < 0.5:

@@ -27,8 +27,9 @@ from hyperpod_software.edges.polling import Polling
 from hyperpod_software.edges.sagemaker import CallResult, SageMaker
 from hyperpod_software.edges.stack import Stack
 from hyperpod_software.ending import Ending
-from hyperpod_software.rules import answering, starting, undoing, watching
+from hyperpod_software.rules import answering, nodes, starting, undoing, watching
 from hyperpod_software.rules.look import Look, Watched
+from hyperpod_software.words.cluster import Cluster, NodeTally
 from hyperpod_software.words.decision import Finish, Outcome, Wait, failed
 from hyperpod_software.words.problem import Problem
 from hyperpod_software.words.reply import Reply, Way
@@ -137,6 +138,34 @@ def _failed_is_taken_for_success(patch: pytest.MonkeyPatch) -> None:
 
 def _skipped_nodes_are_overlooked(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Watched, "skipped", property(lambda _: 0))
+
+
+def _scaling_is_busy(patch: pytest.MonkeyPatch) -> None:
+    found = starting.in_flight
+
+    def in_flight(cluster: Cluster) -> str | None:
+        scaled = [group.name for group in cluster.groups if group.scaling]
+        return f"group {scaled[0]} is scaling" if scaled else found(cluster)
+
+    patch.setattr(starting, "in_flight", in_flight)
+
+
+def _nodes_of_scaling_belong_to_the_patch(patch: pytest.MonkeyPatch) -> None:
+    def of_patch(tally: NodeTally, *_: int | None) -> NodeTally:
+        strays = tally.strays
+        return replace(
+            tally,
+            done=tally.done + tally.launched,
+            launched=0,
+            unsettled=tally.unsettled + strays.waiting,
+            failed=tally.failed + strays.failed,
+        )
+
+    patch.setattr(watching, "of_patch", of_patch)
+
+
+def _no_stray_belongs_to_the_patch(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(watching, "of_patch", lambda tally, had, _: nodes.of_patch(tally, had, 0))
 
 
 def _a_timeout_comes_early(patch: pytest.MonkeyPatch) -> None:
@@ -419,6 +448,9 @@ MUTATIONS = (
     Mutation("an old Succeeded is believed", _an_old_succeeded_is_believed, _TRUE),
     Mutation("Failed is taken for success", _failed_is_taken_for_success, _TRUE),
     Mutation("skipped nodes are overlooked", _skipped_nodes_are_overlooked, _TRUE),
+    Mutation("scaling is busy", _scaling_is_busy, _TRUE),
+    Mutation("nodes of scaling belong to the patch", _nodes_of_scaling_belong_to_the_patch, _TRUE),
+    Mutation("no stray belongs to the patch", _no_stray_belongs_to_the_patch, _TRUE),
     Mutation("what went back is forgotten", _what_went_back_is_forgotten, _TRUE),
     Mutation("a patch begins at any time", _a_patch_begins_at_any_time, "no patch begins too late to end"),
     Mutation("a failed patch is told as none", _a_lost_call_is_told_as_none, _TRUE),

@@ -89,7 +89,7 @@ def _scaled(patched: Patched, service: Service) -> bool:
     """Somebody scaled the cluster during or after the patch, or automatic patching moved nodes of
     it on: nodes came up while it ran."""
     return any(
-        cluster is patched.cluster and (time > patched.call.time or cluster.continuous)
+        cluster is patched.cluster and (time >= patched.call.time or cluster.continuous)
         for time, cluster in (*service.scaled, *service.moved)
     )
 
@@ -304,10 +304,20 @@ class _Failure:
         alike = bool(accepted) and _alike(self._request, accepted[0])
         plain = self._service.plain
         off = any(self._request.lately_off) if plain else self._request.some_off_target
-        # Where patched nodes get other ids, one that was moved here looks like one that was skipped.
-        other_ids = self._service.core.faults.new_instance_ids
-        moved = other_ids and bool(accepted) and _scaled(accepted[0], self._service)
-        return off or alike or moved
+        # One that was moved here, or came by scaling, looks like one that was skipped.
+        strays = bool(accepted) and _scaled(accepted[0], self._service)
+        return off or alike or (strays and self._some_stray_off)
+
+    @property
+    def _some_stray_off(self) -> bool:
+        """A node that is in a patched group now runs other software, whoever brought it there."""
+        own = self._request.accepted[0]
+        return any(
+            node.software != target
+            for name, target in own.targets.items()
+            if name in own.cluster.groups
+            for node in own.cluster.groups[name].nodes
+        )
 
     def _image(self) -> Any:
         return self._request.properties.get("ImageId")

@@ -1,18 +1,19 @@
 """One virtual clock, what is due on it, and whatever runs beside each other.
 
-An invocation that nothing disturbs runs at one moment. One that is held up runs in a thread of its
-own, and only one thread ever runs: who is next is decided by the clock, so a history with
-invocations in parallel is as repeatable as any other.
+Each invocation runs as a coroutine of its own: it goes on until it pauses, and the clock decides who
+is next, so a history with invocations beside each other is as repeatable as any other.
 """
 
 from __future__ import annotations
 
 import heapq
-import threading
 from collections import Counter
 from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
+
+from greenlet import getcurrent, greenlet
 
 from tests.simulation.chance import Chance
 
@@ -31,53 +32,15 @@ class Source(Protocol):
     def advance(self, now: float) -> None: ...
 
 
-class _Worker:
-    """A thread that runs one process after the other."""
-
-    def __init__(self) -> None:
-        self._go, self._back = threading.Lock(), threading.Lock()
-        self._go.acquire()
-        self._back.acquire()
-        self.job: Callable[[], None] | None = None
-        self.error: BaseException | None = None
-        threading.Thread(target=self._work, daemon=True).start()
-
-    def _work(self) -> None:
-        while True:
-            self._go.acquire()
-            assert self.job is not None
-            try:
-                self.job()
-            except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
-                self.error = error
-            self.job = None
-            self._back.release()
-
-    def go_on(self) -> bool:
-        """Let it run until it waits or is over; true where it is over."""
-        self._go.release()
-        self._back.acquire()
-        error, self.error = self.error, None
-        if error is not None:
-            raise error
-        return self.job is None
-
-    def wait(self) -> None:
-        """Called in the thread: let the others run until it is told to go on."""
-        self._back.release()
-        self._go.acquire()
-
-
-_idle: list[_Worker] = []
-
-
 @dataclass(eq=False)
 class Process:
     """Something that takes time: an invocation of the function."""
 
     body: Callable[[], None]
-    worker: _Worker | None = None
-    doomed: bool = False
+    course: greenlet = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.course = greenlet(self.body)
 
 
 @dataclass
@@ -157,50 +120,41 @@ class World:
 
     # Processes
 
-    def start(self, process: Process, *, alone: bool) -> None:
-        """Run a process: at this moment where it is alone, else with pauses among the others."""
-        if alone:
-            before, self.running = self.running, process
-            process.body()
-            self.running = before
-            return
-        process.worker = _idle.pop() if _idle else _Worker()
-        process.worker.job = process.body
+    def start(self, process: Process) -> None:
+        """Run a process until it pauses or is over."""
         self._go_on(process)
 
     def pause(self, seconds: float) -> None:
         """Called by a process: let so much time pass for it."""
         process = self.running
-        if process is None or process.worker is None:
-            self.now += seconds  # alone in the world: nothing else happens meanwhile
-            return
-        if process.doomed:
-            raise Killed
+        assert process is not None
         self._waiting.append(process)
         self.after(seconds, lambda: self._go_on(process))
-        process.worker.wait()
-        if process.doomed:
-            raise Killed
+        process.course.parent.switch()
 
     def clear(self) -> None:
         """End what still runs."""
         while self._waiting:
-            process = self._waiting[0]
-            process.doomed = True
-            self._go_on(process)
+            process = self._waiting.pop()
+            with self._runs(process):
+                process.course.throw(Killed)
 
     def _go_on(self, process: Process) -> None:
-        worker = process.worker
-        if worker is None:
+        if process.course.dead:
             return  # it was ended meanwhile
         if process in self._waiting:
             self._waiting.remove(process)
+        with self._runs(process):
+            process.course.switch()
+
+    @contextmanager
+    def _runs(self, process: Process) -> Generator[None]:
         before, self.running = self.running, process
-        over = worker.go_on()
-        self.running = before
-        if over:
-            process.worker = None
-            _idle.append(worker)
+        process.course.parent = getcurrent()
+        try:
+            yield
+        finally:
+            self.running = before
 
 
 @dataclass

@@ -55,6 +55,12 @@ def measured(cluster: str | None, at: float, **counts: int) -> dict[str, Any]:
     }
 
 
+_LEVELS: dict[str | None, int] = {
+    None: logging.INFO,
+    **dict.fromkeys(("boto3", "botocore", "urllib3", "crhelper"), logging.ERROR),
+}
+
+
 def set_up(**always: str) -> None:
     """Log JSON lines at INFO, each with ``always``; AWS's libraries only speak of errors."""
     root = logging.getLogger()
@@ -62,6 +68,7 @@ def set_up(**always: str) -> None:
         root.addHandler(logging.StreamHandler())
     for handler in root.handlers:
         handler.setFormatter(JsonLines(**always))
-    root.setLevel(logging.INFO)
-    for library in ("boto3", "botocore", "urllib3", "crhelper"):
-        logging.getLogger(library).setLevel(logging.ERROR)
+    for name, level in _LEVELS.items():
+        logger = logging.getLogger(name)
+        if logger.level != level:  # each setting empties the caches of all loggers
+            logger.setLevel(level)

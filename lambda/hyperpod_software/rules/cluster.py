@@ -73,6 +73,14 @@ def counts_declared(software: Software, group: Group) -> bool:
     return software.version is None or desired is None or software.is_release(desired)
 
 
+def counted_elsewhere(software: Software, group: Group) -> int:
+    """Nodes that the group itself counts on a release that is not what was declared."""
+    desired = group.desired_version
+    if software.version is None or desired is None or software.counts(desired):
+        return 0
+    return group.target_state_count or 0
+
+
 def contradicts(software: Software, group: Group, *, owned_image: bool) -> bool:
     """DescribeCluster names another AMI or version than the declared one.
 

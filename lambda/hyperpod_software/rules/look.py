@@ -5,7 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from hyperpod_software.rules.cluster import contradicts, counts_declared, is_updating
+from hyperpod_software.rules.cluster import (
+    contradicts,
+    counted_elsewhere,
+    counts_declared,
+    is_updating,
+)
 from hyperpod_software.rules.starting import software_for
 from hyperpod_software.words.cluster import (
     CHANGING_CLUSTER,
@@ -91,6 +96,8 @@ class Watched:
         known, on_image = self.tally.done, self.on_image
         if on_image is not None:
             known = max(min(known, on_image), on_image - self.tally.launched)
+        else:
+            known = min(known, max(0, self.group.current_count - self._elsewhere))
         return max(0, min(self.off, self.had - known))
 
     @property
@@ -98,16 +105,21 @@ class Watched:
         """Running nodes that are not on the software, whoever brought them into the group.
 
         The group's own count knows; nodes with an older time may have been there before.
-        Where it is not shown, every node that was not replaced is taken to be off.
+        Where it is not shown, every node that was not replaced is taken to be off, and so is
+        what the group counts on another release.
         """
         on_image, tally = self.on_image, self.tally
         if on_image is None:
-            return tally.skipped + tally.untouched
+            return max(tally.skipped + tally.untouched, self._elsewhere)
         # It counts running nodes on that very release: one that failed is told as failed, and not
         # twice, and one that was moved on needs nothing.
         idle = self._listed - tally.running
         running = max(tally.running, self.group.current_count - idle)
         return max(0, running - on_image - tally.newer)
+
+    @property
+    def _elsewhere(self) -> int:
+        return counted_elsewhere(self.software, self.group)
 
     @property
     def unchanged(self) -> bool:
