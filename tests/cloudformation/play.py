@@ -8,11 +8,10 @@ from itertools import count, pairwise
 from typing import Any
 
 from tests.cloudformation.messages import Answer, Event, GivenUp, Happening, Request
+from tests.cloudformation.relay import WAITER
 from tests.cloudformation.stack import Stack
 from tests.cloudformation.template import GetAtt, Resource, Template
 from tests.cloudformation.unknowns import Unknowns
-
-WAITER = "Custom::HyperPodPatchWaiter"
 
 
 def software(image: str, **more: Any) -> Resource:

@@ -106,13 +106,20 @@ class Stack(Work):
 
     def _tidy(self) -> None:
         """What an operation without rollback left unfinished comes first."""
-        tasks = self._reverts() if self.unknowns.reverts is Revert.NEXT_TIME else []
+        reverts = self._reverts() if self.unknowns.reverts is Revert.NEXT_TIME else []
         deletes = self._failed_creates()
-        if self.unknowns.deletes_failed_first:
-            tasks += deletes
-        else:
-            self._left += deletes
-        self._run(tasks, lambda _: self._provision(), tries=CLEANUP_TRIES)
+        if not self.unknowns.deletes_failed_first:
+            self._left, deletes = self._left + deletes, []
+
+        def tidied(phase: Phase) -> None:
+            if any(task.state is State.FAILED for task in reverts):
+                self._provisioned(phase)  # What cannot be taken back fails the operation.
+            elif phase.tasks:
+                self._later(self._provision)
+            else:
+                self._provision()
+
+        self._run(reverts + deletes, tidied, tries=CLEANUP_TRIES)
 
     def _provision(self) -> None:
         tasks = [
@@ -131,7 +138,8 @@ class Stack(Work):
             self._later(self._roll_back)
         else:
             at_once = self.unknowns.reverts is Revert.AT_ONCE
-            self._run(self._reverts() if at_once else [], lambda _: self._fail())
+            back = self._reverts() if at_once else []
+            self._later(lambda: self._run(back, lambda _: self._fail()))
 
     def _fail(self) -> None:
         self._become("CREATE_FAILED" if self.status.startswith("CREATE") else "UPDATE_FAILED")
@@ -142,6 +150,7 @@ class Stack(Work):
             return
         for name in [name for name in self.resources if name not in self._template]:
             self._left.append(deletion(name, self.resources.pop(name)))
+            self._unfinished.pop(name, None)
         self._become("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")
         self._later(lambda: self._delete_left("UPDATE_COMPLETE"))
 
@@ -176,10 +185,8 @@ class Stack(Work):
             self._left.append(deletion(name, self.resources.pop(name)))
             self._unfinished.pop(name, None)
         self._left += self._failed_creates()
-        if self.unknowns.undoing is Order.DEPENDENCIES_FIRST:
-            in_order(tasks)
-        elif self.unknowns.undoing is Order.DEPENDENTS_FIRST:
-            in_reverse(tasks)
+        first = self.unknowns.undoing is Order.DEPENDENCIES_FIRST
+        (in_order if first else in_reverse)(tasks)
         self._run(tasks, self._undone)
 
     def _undone(self, phase: Phase) -> None:

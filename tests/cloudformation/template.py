@@ -27,8 +27,7 @@ class GetAtt:
 
 @dataclass(frozen=True)
 class Resource:
-    """One resource of a template. Unless its type is one that CloudFormation has itself, it is a
-    custom resource."""
+    """One resource of a template: a custom resource."""
 
     properties: Properties = field(default_factory=dict[str, Any])
     type: str = CUSTOM

@@ -114,12 +114,6 @@ def test_a_waiter_can_be_taken_back_before_its_resource(anew: bool) -> None:
     assert play.succeed("Software").stack.status == "UPDATE_ROLLBACK_COMPLETE"
 
 
-@BOTH
-def test_all_links_can_be_taken_back_side_by_side(anew: bool) -> None:
-    play = failing_in_the_second(Unknowns(evaluates_anew=anew, undoing=Order.SIDE_BY_SIDE))
-    assert play.awaits == ["Update Software", "Update Waiter1"]
-
-
 @pytest.mark.parametrize("cancels", [True, False])
 def test_an_update_cancelled_in_the_second_is_taken_back_like_a_failed_one(cancels: bool) -> None:
     play = deployed(Unknowns(cancels=cancels)).operate(chain("B"))

@@ -180,3 +180,18 @@ def test_a_replaced_resource_without_an_update_back_is_left_in_peace() -> None:
     play.take(play.stack.roll_back())
     play.succeed_all().operate({**TWO_A, "Other": software("B")}).fail("Other")
     assert play.awaits == ["Update Other"]
+
+
+def test_what_failed_and_is_removed_afterwards_is_deleted_once() -> None:
+    play = failed(Unknowns(reverts=Revert.NEVER)).succeed("Other")
+    play.deploy({"Other": software("C")})
+    assert play.stack.status == "UPDATE_COMPLETE"
+    play.take(play.stack.delete()).succeed_all()
+    assert play.sent("One") == ["Create", "Update", "Delete"]
+
+
+def test_what_cannot_be_taken_back_at_the_beginning_fails_the_operation() -> None:
+    play = failed(Unknowns(reverts=Revert.NEXT_TIME)).succeed("Other")
+    play.operate(TWO_C, rollback=False).fail("One")
+    assert play.stack.status == "UPDATE_FAILED"
+    assert not play.stack.waiting

@@ -8,11 +8,11 @@ from random import Random
 
 
 class Order(Enum):
-    """In which order a failed update is undone."""
+    """In which order a failed update is undone. Side by side would be a third one, but then a
+    reference could not be evaluated: that dependencies order operations is documented."""
 
     DEPENDENCIES_FIRST = "dependencies first"
     DEPENDENTS_FIRST = "dependents first"
-    SIDE_BY_SIDE = "side by side"
 
 
 class Revert(Enum):

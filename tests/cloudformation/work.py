@@ -12,7 +12,6 @@ from tests.cloudformation.messages import NO_ANSWER, Answer, Event, GivenUp, Hap
 from tests.cloudformation.tasks import Phase, State, Task
 from tests.cloudformation.template import GetAtt, NoAttribute, evaluated
 from tests.cloudformation.unknowns import Unknowns
-from tests.cloudformation.wait_condition import HANDLE, TYPES, UNCHANGEABLE, WaitConditions
 
 NEW = "REVIEW_IN_PROGRESS"
 """The status of a stack before its first operation."""
@@ -32,8 +31,6 @@ class Work:
     """Seconds that CloudFormation takes between two phases of an operation."""
     new_id: Callable[[], str] = field(default_factory=_counter)
     """For requests, and for physical ids that CloudFormation invents."""
-    new_url: Callable[[str], str] = "https://handle.invalid/{}".format
-    """For the handles of wait conditions, by logical id."""
     now: float = 0.0
     status: str = NEW
     resources: dict[str, Kept] = field(default_factory=dict[str, Kept])
@@ -50,7 +47,6 @@ class Work:
     """What was created or updated since an operation last completed."""
     _phase: Phase | None = None
     _next: tuple[float, Callable[[], None]] | None = None
-    _conditions: WaitConditions = field(default_factory=WaitConditions)
 
     # What comes from outside
 
@@ -59,26 +55,14 @@ class Work:
         self._answer(request_id, answer)
         return self._told()
 
-    def signalled(
-        self, url: str, *, succeeded: bool, data: Any = "", reason: str = ""
-    ) -> list[Happening]:
-        """A signal at the handle of a wait condition."""
-        name = self._conditions.signalled(url, succeeded=succeeded, data=data, reason=reason)
-        if name is not None:
-            self._end_wait(name)
-        return self._told()
-
     def tick(self, now: float) -> list[Happening]:
         """It is so late. What was due meanwhile happens, each at its time."""
         while (due := self.next_due()) is not None and due <= now:
             self.now = max(self.now, due)
-            wait = self._conditions.due
             if self._next is not None and self._next[0] <= due:
                 _, action = self._next
                 self._next = None
                 action()
-            elif wait is not None and wait[0] <= due:
-                self._end_wait(wait[1])
             else:
                 self._expire(min(self.waiting.values(), key=lambda each: each.expires).id)
         self.now = max(self.now, now)
@@ -89,8 +73,6 @@ class Work:
         times = [request.expires for request in self.waiting.values()]
         if self._next is not None:
             times.append(self._next[0])
-        if self._conditions.due is not None:
-            times.append(self._conditions.due[0])
         return min(times, default=None)
 
     @property
@@ -146,10 +128,7 @@ class Work:
             return
         self._happen(name, f"{verb}_IN_PROGRESS")
         task.state, task.request_id = State.RUNNING, self.new_id()
-        if task.declared.type in TYPES:
-            self._begin_own(phase, task)
-        else:
-            self._send(task)
+        self._send(task)
 
     def _is_new(self, task: Task) -> bool:
         """An update has to be made."""
@@ -180,21 +159,6 @@ class Work:
         self.waiting[request.id] = request
         self._said.append(request)
 
-    def _begin_own(self, phase: Phase, task: Task) -> None:
-        """Do what CloudFormation does itself: a wait condition, or its handle."""
-        assert task.properties is not None
-        answer: Answer | None
-        if task.verb == "Delete":
-            answer = Answer(True)
-        elif task.declared.type == HANDLE:
-            answer = Answer(True, self.new_url(task.logical_id))
-        elif task.verb == "Update":
-            answer = Answer(False, reason=UNCHANGEABLE)
-        else:
-            answer = self._conditions.begin(task.logical_id, task.properties, self.now)
-        if answer is not None:
-            self._finish(phase, task, answer)
-
     # How tasks end
 
     def _answer(self, request_id: str, answer: Answer) -> None:
@@ -208,12 +172,6 @@ class Work:
     def _expire(self, request_id: str) -> None:
         self._said.append(GivenUp(request_id, expired=True))
         self._answer(request_id, Answer(False, reason=NO_ANSWER))
-
-    def _end_wait(self, logical_id: str) -> None:
-        assert self._phase is not None
-        (task,) = (each for each in self._phase.of(State.RUNNING) if each.logical_id == logical_id)
-        self._finish(self._phase, task, self._conditions.end(logical_id))
-        self._advance()
 
     def _finish(self, phase: Phase, task: Task, answer: Answer) -> None:
         name, verb = task.logical_id, task.verb.upper()
@@ -282,9 +240,8 @@ class Work:
             what = "creation" if task.verb == "Create" else "update"
             reason = f"Resource {what} cancelled"
             self._happen(task.logical_id, f"{task.verb.upper()}_FAILED", reason)
-            self._conditions.forget(task.logical_id)
-            if self.waiting.pop(task.request_id, None) is not None:
-                self._said.append(GivenUp(task.request_id, expired=False))
+            del self.waiting[task.request_id]
+            self._said.append(GivenUp(task.request_id, expired=False))
             task.state = State.FAILED
             self._is_unfinished(task, None)
 
