@@ -48,6 +48,7 @@ KEYS: Final = (
     "alarms",
     "allow-batch-on-slurm",
     "timeout",
+    "allow-caller-credentials",
     "on-create",
     "on-rollback",
     "on-skipped-nodes",
@@ -283,6 +284,7 @@ def _declared(scope: Construct, context: Context) -> ClusterSoftware:
         on_rollback=context.choice("on-rollback", OnRollback.RESTORE),
         on_skipped_nodes=context.choice("on-skipped-nodes", OnSkippedNodes.FAIL),
         wait_for_completion=context.flag("wait", default=True),
+        allow_caller_credentials=context.flag("allow-caller-credentials", default=False),
         cluster_tags=context.tags("cluster-tags"),
     )
 
@@ -330,9 +332,6 @@ def _rolling_update(scope: Construct, context: Context) -> RollingUpdate | None:
         raise context.refused("rollback-batch", "given together with batch")
     wait = context.number("wait-interval", "seconds")
     alarms = context.names("alarms")
-    for name in alarms or ():
-        if name.startswith("arn:"):
-            raise context.refused("alarms", "a name, not an ARN", name)
     on_slurm = context.flag("allow-batch-on-slurm", default=False)
     if batch is None and wait is None and alarms is None:
         if on_slurm:

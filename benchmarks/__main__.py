@@ -39,7 +39,15 @@ def main() -> None:
 
 def _sections(*, quick: bool) -> Iterator[Section]:
     """Each as soon as it is there; what measures time runs alone."""
-    from benchmarks import changes, nodes, noticing, sizes, starts, waiting  # noqa: PLC0415
+    from benchmarks import (  # noqa: PLC0415
+        changes,
+        nodes,
+        noticing,
+        sizes,
+        starts,
+        waiters,
+        waiting,
+    )
     from benchmarks.cloud import Cloud  # noqa: PLC0415
     from sandbox import Sandbox  # noqa: PLC0415
 
@@ -52,6 +60,7 @@ def _sections(*, quick: bool) -> Iterator[Section]:
     with Sandbox(clusters=[]) as sandbox:
         measures: tuple[Callable[[], Section], ...] = (
             lambda: nodes.run(sandbox, quick=quick),
+            lambda: waiters.run(sandbox),
             lambda: sizes.run(sandbox),
             lambda: starts.run(sandbox, quick=quick),
         )

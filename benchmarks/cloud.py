@@ -22,6 +22,7 @@ from sandbox.clients import Clients
 from sandbox.images import ACCOUNT, REGION
 
 BUCKET = f"cdk-hnb659fds-assets-{ACCOUNT}-{REGION}"
+_ROLE = f"arn:aws:iam::{ACCOUNT}:role/cdk-hnb659fds-cfn-exec-role-{ACCOUNT}-{REGION}"
 PATIENCE = 300.0
 """Seconds after which a stack is given up."""
 
@@ -122,6 +123,7 @@ class Stack:
             StackName=self.name,
             TemplateBody=json.dumps(_metered(template, self.meter.url)),
             Capabilities=["CAPABILITY_IAM"],
+            RoleARN=_ROLE,
         )
 
     def deploy(self, template: Template) -> str:

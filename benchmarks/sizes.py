@@ -24,7 +24,6 @@ def run(sandbox: Sandbox) -> Section:
         [f"all {len(parameters)} parameters", count(sum(parameters.values())), "–"],
         ["input of the rule's target", count(measured["target"]), "8,192"],
         ["answer to CloudFormation", count(measured["answer"]), "4,096"],
-        ["signal to a wait condition", count(measured["signal"]), "4,096"],
     ]
     return Section(
         "Sizes at the API's maximums",
@@ -33,9 +32,9 @@ def run(sandbox: Sandbox) -> Section:
         (
             (
                 "100 groups with names of 63 random characters and a release each, 10 alarms with names"
-                " of 255, a `ResponseURL` of 2 KB and a wait condition's handle of as much; the"
-                " declaration before is as large, and shares no name. Written to and read back from SSM"
-                " on the sandbox."
+                " of 255, and a `ResponseURL` of 2 KB; the declaration before is as large, and shares"
+                " no name. A waiter is in its window, and the declaration is kept for others. Written"
+                " to and read back from SSM on the sandbox."
             ),
         ),
     )

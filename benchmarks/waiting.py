@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -30,6 +31,8 @@ _BATCHES = 12
 """Of one node each, so that the patch lasts an hour."""
 _OURS = (WITH_EVENTS, WITHOUT_EVENTS)
 _HOURS = 12
+_HAND_OVERS = math.ceil(_HOURS * 60 / 57) - 1
+"""A window ends after 57 minutes, and a waiter takes the patch up."""
 
 
 @dataclass(frozen=True)
@@ -157,7 +160,7 @@ def _section(
     hours: dict[Contestant, Counts], waited: dict[Contestant, Waited], minute: float
 ) -> Section:
     bills = {
-        one: _bill(hours[one].scaled(_HOURS).plus(waited[one].around), one.memory) for one in hours
+        one: _bill(_whole(one, hours[one]).plus(waited[one].around), one.memory) for one in hours
     }
     ours = bills[WITH_EVENTS].total
     rows: list[Sequence[str]] = [
@@ -210,7 +213,8 @@ def _section(
                 " Functions and EventBridge do to invoke a function is no call of a function."
             ),
             (
-                "Only ours waits for twelve hours. crhelper's and the provider framework's resources are"
+                f"Only ours waits for twelve hours: in {_HAND_OVERS + 1} windows, whose {_HAND_OVERS}"
+                " hand-overs are counted as two looks each. crhelper's and the provider framework's resources are"
                 f" given up by CloudFormation after one ({CRHELPER.name} does not notice and polls on;"
                 " the provider framework's `total_timeout` is an hour at most): their dollars are those"
                 " of twelve hours if there were such."
@@ -218,6 +222,13 @@ def _section(
             *prices.SAID,
         ),
     )
+
+
+def _whole(one: Contestant, hour: Counts) -> Counts:
+    """All the hours, and for each hand-over of ours two looks: the one that ends a window, and the
+    waiter's first."""
+    looks = 2 * _HAND_OVERS if one in _OURS else 0
+    return hour.scaled(_HOURS + looks / hour.looks)
 
 
 def _bill(counts: Counts, memory: float) -> prices.Bill:

@@ -26,6 +26,9 @@ QUIET: Mapping[str, tuple[str, ...]] = {
 
 _LOOK_EVERY = 0.15
 _LAST = 15
+_WAITER = re.compile(
+    r".*\| (\S+ [AP]M) \| (\w+_IN_PROGRESS) +\| Custom::HyperPodPatchWaiter +\| (\S+)/Default .*"
+)
 _OUTPUT = re.compile(r"\S+?\.(\w+) = ?(.*)")
 
 
@@ -57,6 +60,12 @@ class Said:
     def difference(self) -> list[str]:
         """What `cdk diff` found in the stack."""
         return between(self.lines, "Stack ", "✨")
+
+    @property
+    def windows(self) -> list[str]:
+        """When each waiter began: the time, the status and its name."""
+        found = (_WAITER.fullmatch(line) for line in self.lines)
+        return [f"{m[1]:>11}  {m[2]}  {m[3]}" for m in found if m]
 
     @property
     def failure(self) -> str:

@@ -10,6 +10,9 @@ from sandbox.images import CURRENT, FAILING, NEW, NEWER
 from sandbox.ledger import Entry, named
 from sandbox.progress import group_progress
 
+_HOUR = 60.0
+_AT_ONCE = 2.0
+"""Minutes that the clock may be put ahead while a result is passed on."""
 _TOUCHED = ("InProgress", "RollbackInProgress", "RollbackComplete", "Failed")
 
 
@@ -20,6 +23,15 @@ class Claim:
     text: str
     holds: bool
     otherwise: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A custom resource in which CloudFormation waited: its type, its status then, and how long."""
+
+    kind: str
+    status: str
+    minutes: float
 
 
 @dataclass
@@ -48,8 +60,8 @@ class Seen:
     """What the CLI said of the same declaration."""
     rebatched: str = ""
     """The outcome of another batch size."""
-    waits: list[str] = field(default_factory=list[str])
-    """What completed in the deploy that took hours, in its order."""
+    windows: list[Window] = field(default_factory=list[Window])
+    """In what CloudFormation waited in the deploy that took hours, in its order."""
     waited: str = ""
     """Its outcome."""
     description: Mapping[str, Any] = field(default_factory=dict[str, Any])
@@ -134,12 +146,23 @@ def _idle_when_nothing_changed(seen: Seen) -> Claim:
     )
 
 
+def waited(windows: Sequence[Window]) -> list[Window]:
+    """Those that waited for the patch: the others passed its result on at once."""
+    return [window for window in windows if window.minutes > _AT_ONCE]
+
+
 def _waited_for(seen: Seen) -> Claim:
+    waiting = waited(seen.windows)
+    done = all(window.status.endswith("_COMPLETE") for window in seen.windows)
+    within = all(window.minutes < _HOUR for window in waiting)
+    one_after_another = waiting == seen.windows[: len(waiting)]
     return Claim(
-        "Past the hour, the custom resource answered once the patch ran, and a wait condition "
-        "waited for its end.",
-        seen.waits == ["HyperPodClusterSoftware", "WaitCondition"] and seen.waited == "Patched",
-        f"completed, in this order: {seen.waits}, with the outcome {seen.waited}",
+        f"Past the hour, {len(waiting)} custom resources waited one after another for the end of "
+        f"one patch, none for more than an hour. The {len(seen.windows) - len(waiting)} behind "
+        "them were done at once.",
+        len(waiting) > 2 and done and within and one_after_another and seen.waited == "Patched",
+        f"waited, in this order: {[f'{w.status} {w.minutes:.0f} min' for w in seen.windows]}, with "
+        f"the outcome {seen.waited}",
     )
 
 

@@ -29,6 +29,14 @@ class Control:
             raise ControlError(str(error)) from None
         return answer
 
+    def _ask_ministack(self, name: str, body: Mapping[str, Any]) -> None:
+        if self._ministack_url is None:
+            raise ControlError("MiniStack's address is not known")
+        try:
+            ask(f"{self._ministack_url}/_sandbox/{name}", body)
+        except WebError as error:
+            raise ControlError(str(error)) from None
+
     # Looking
 
     def status(self) -> dict[str, Any]:
@@ -107,16 +115,14 @@ class Control:
         """Somebody else calls UpdateClusterSoftware with these parameters."""
         self._ask("patch", {"parameters": parameters})
 
+    def set_pace(self, pace: float) -> None:
+        """Let so many seconds pass in one of ours while everything waits."""
+        self._ask_ministack("pace", {"pace": pace})
+
     def add_images(self, images: Iterable[Image]) -> None:
         """Let EC2 know further AMIs, and the service which of them fail."""
         images = list(images)
-        if self._ministack_url is None:
-            raise ControlError("images are added where MiniStack's address is known")
-        try:
-            body = {"images": [image.as_json() for image in images]}
-            ask(f"{self._ministack_url}/_sandbox/images", body)
-        except WebError as error:
-            raise ControlError(str(error)) from None
+        self._ask_ministack("images", {"images": [image.as_json() for image in images]})
         failing = [image.id for image in images if image.fails]
         if failing:
             self.set(failing_amis=[*self.status()["FailingAmis"], *failing])

@@ -19,10 +19,8 @@ from sandbox.claims import Claim
 from sandbox.control import ControlError
 from sandbox.runner import Sandbox, SandboxError
 from sandbox.screen import Screen
-from sandbox.story import SPEED, Story, StoryError, cluster
+from sandbox.story import PACE, Story, StoryError, cluster
 
-_MINUTE = 3.0
-"""How many seconds a minute of the function's schedule lasts."""
 _SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 _FAREWELL = 60.0
 """Seconds that what was ended may take to be gone."""
@@ -118,7 +116,7 @@ def _interrupt(_number: int, _frame: object) -> NoReturn:
 
 def _run(screen: Screen, traces: Traces) -> list[Claim]:
     """Set up, tell the story, and clear away whatever happens."""
-    sandbox = Sandbox(clusters=[cluster()], bootstrap=True, speed=SPEED, minute=_MINUTE)
+    sandbox = Sandbox(clusters=[cluster()], bootstrap=True, pace=PACE)
     cli: Cli | None = None
     try:
         _greet(screen)
@@ -144,7 +142,7 @@ def _greet(screen: Screen) -> None:
     screen.line("Patching a SageMaker HyperPod cluster with cdk deploy", "bold")
     screen.say(
         "The CDK CLI, app.py and the function are the real ones. AWS is MiniStack, and HyperPod a "
-        f"simulation, both on loopback. One second here is {SPEED:g} seconds of HyperPod's."
+        f"simulation, both on loopback. One second here is {PACE:g} seconds of HyperPod's."
     )
     screen.line()
     screen.draw([("   Starting MiniStack, and cdk bootstrap …", "dim")])

@@ -9,6 +9,9 @@ from typing import Any
 from sandbox.progress import group_progress
 from sandbox.runner import Sandbox
 
+_DECLARED = "/declaration/"
+"""In the names of parameters from which waiters learn what was declared."""
+
 Counts = Mapping[str, int]
 """Nodes of each group, by its name."""
 
@@ -43,7 +46,8 @@ class Ledger:
         self._replaced: Counts = {}
         self._there_before = self._rules_and_parameters()
         self.left_behind: set[str] = set()
-        """Rules and parameters that were there after some step and not before the first."""
+        """Rules and parameters that were there after some step and not before the first, but for
+        what a declaration keeps while it is there."""
 
     def close(self) -> None:
         self._events.close()
@@ -66,8 +70,12 @@ class Ledger:
         full = {group: needed.get(group, 0) for group in replaced}
         entry = Entry(step, calls, called, replaced, full)
         self.entries.append(entry)
-        self.left_behind |= self._rules_and_parameters() - self._there_before
+        self.left_behind |= {name for name in self.left_now() if _DECLARED not in name}
         return entry
+
+    def left_now(self) -> set[str]:
+        """Rules and parameters that are there and were not before the first step."""
+        return self._rules_and_parameters() - self._there_before
 
     def _rules_and_parameters(self) -> set[str]:
         rules = _all(self._events, "list_rules", "Rules")

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from sandbox.clock import VARIABLE, Clock
 from sandbox.environment import scrubbed, settings, tools_path
 from sandbox.hyperpod import Event, ImageFacts, ServiceError
 from sandbox.images import ACCOUNT, REGION, Image, facts
@@ -32,23 +33,37 @@ class MiniStack:
     """One MiniStack process, the leader of a process group of its own.
 
     All it writes goes into `directory`. `auth` makes it enforce IAM. `minute` is how many seconds
-    a minute of an EventBridge rate() lasts.
+    a minute of an EventBridge rate() lasts, and `pace` how many seconds pass in one of the
+    machine's while everything waits.
     """
 
     def __init__(
-        self, directory: Path, hyperpod_url: str, *, auth: bool = False, minute: float = 60.0
+        self,
+        directory: Path,
+        hyperpod_url: str,
+        *,
+        auth: bool = False,
+        minute: float = 60.0,
+        pace: float = 1.0,
     ) -> None:
         self.auth = auth
         self.log = directory / "ministack.log"
         self._directory = directory
         self._hyperpod_url = hyperpod_url
         self._minute = minute
+        self._pace = pace
+        self._clock_file = directory / "clock"
         self._port = 0
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self._port}"
+
+    @property
+    def clock(self) -> Clock:
+        """The clock that it puts ahead."""
+        return Clock(self._clock_file)
 
     @property
     def pid(self) -> int:
@@ -63,6 +78,7 @@ class MiniStack:
         self._port = _free_port()
         scratch = self._directory / "tmp"
         scratch.mkdir(exist_ok=True)
+        self.clock.put_ahead(0.0)  # Functions read it at once.
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-I", "-X", "utf8", str(_PROGRAM)],
@@ -100,6 +116,8 @@ class MiniStack:
             "S3_DATA_DIR": str(state / "s3"),
             "SANDBOX_DIRECTORY": str(self._directory),
             "SANDBOX_MINUTE": str(self._minute),
+            "SANDBOX_PACE": str(self._pace),
+            VARIABLE: str(self._clock_file),
         }
 
     def wait_ready(self, *, timeout: float = PATIENCE) -> None:
@@ -143,6 +161,10 @@ class MiniStack:
     def _ask(self, name: str, body: Mapping[str, Any]) -> dict[str, Any]:
         answer: dict[str, Any] = ask(f"{self.url}/_sandbox/{name}", body)
         return answer
+
+    def set_pace(self, pace: float) -> None:
+        """Let so many seconds pass in one of the machine's while everything waits."""
+        self._ask("pace", {"pace": pace})
 
     def add_images(self, images: Iterable[Image]) -> None:
         self._ask("images", {"images": [image.as_json() for image in images]})

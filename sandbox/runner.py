@@ -47,6 +47,8 @@ class Sandbox:
     - `auth`: policies are enforced, also by the simulated service (default: they are not).
     - `bootstrap`: the CDK's bootstrap stack is there (default: it is not).
     - `minute`: how long a minute of an EventBridge rate() lasts, in seconds (default 60).
+    - `pace`: seconds that pass for all of it in one of ours while CloudFormation waits for a custom
+      resource and no function runs (default 1; `math.inf`: what comes next comes at once).
     - `seed`: of all chance in the simulated service (default 0).
     """
 
@@ -60,6 +62,7 @@ class Sandbox:
         auth: bool = False,
         bootstrap: bool = False,
         minute: float = 60.0,
+        pace: float = 1.0,
         seed: int = 0,
     ) -> None:
         self.auth = auth
@@ -67,6 +70,7 @@ class Sandbox:
         self.region = REGION
         self._bootstraps = bootstrap
         self._minute = minute
+        self._pace = pace
         self._seed = seed
         self._clusters = defaults() if clusters is None else list(clusters)
         self._more_images = tuple(images)
@@ -131,14 +135,15 @@ class Sandbox:
         server.start()
         stack.callback(server.stop)
         self._ministack = ministack = MiniStack(
-            directory, server.url, auth=self.auth, minute=self._minute
+            directory, server.url, auth=self.auth, minute=self._minute, pace=self._pace
         )
         stack.callback(ministack.stop)
         ministack.start()
         # The model is read while MiniStack starts: that takes a moment too.
         hyperpod.connect(alarms=ministack.in_alarm, images=ministack.image, checks=ModelChecks())
         ministack.wait_ready()
-        server.connect(ministack.deliver, ministack.authorize if self.auth else None)
+        authorizer = ministack.authorize if self.auth else None
+        server.connect(ministack.deliver, authorizer, ministack.clock.now)
         ministack.add_images(self.images())
         ministack.add_parameters(PARAMETERS)
         for description in self._clusters:

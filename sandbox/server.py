@@ -21,8 +21,9 @@ from sandbox.switchboard import Switchboard
 _log = logging.getLogger("sandbox.hyperpod")
 
 _TARGET = "SageMaker."
-_SOONEST = 0.02
-"""Seconds between two looks at what is due, at least: hours at high speed are many steps."""
+_SOONEST, _LATEST = 0.02, 0.1
+"""Seconds between two looks at what is due, at least and at most: hours at high speed are many
+steps, and the clock may be put ahead."""
 
 Deliver = Callable[[list[Event]], None]
 """Puts events on the bus; may take its time."""
@@ -54,7 +55,8 @@ class Received:
 class HyperPodServer:
     """Runs a HyperPod in real time and serves it, in threads of this process.
 
-    `deliver` takes the events, `authorizer` judges callers (None: everybody may do anything).
+    `deliver` takes the events, `authorizer` judges callers (None: everybody may do anything),
+    `clock` tells the time.
     """
 
     def __init__(
@@ -63,11 +65,13 @@ class HyperPodServer:
         *,
         deliver: Deliver | None = None,
         authorizer: Authorizer | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self.hyperpod = hyperpod
         self.switchboard = Switchboard(hyperpod)
         self._deliver = deliver
         self._authorizer = authorizer
+        self._clock = clock
         self._changed = threading.Condition()
         self._stopping = False
         self._last = 0.0
@@ -84,10 +88,14 @@ class HyperPodServer:
     def url(self) -> str:
         return f"http://127.0.0.1:{self._http.server_address[1]}"
 
-    def connect(self, deliver: Deliver, authorizer: Authorizer | None) -> None:
-        """Tell it where its events go and who judges its callers, once that is known."""
+    def connect(
+        self, deliver: Deliver, authorizer: Authorizer | None, clock: Callable[[], float]
+    ) -> None:
+        """Tell it where its events go, who judges its callers and what the time is, once that is
+        known."""
         self._deliver = deliver
         self._authorizer = authorizer
+        self._clock = clock
 
     def start(self) -> None:
         for thread in self._threads:
@@ -109,15 +117,14 @@ class HyperPodServer:
 
     def _now(self) -> float:
         # The service's time never goes back, whatever the machine's clock is set to.
-        self._last = max(self._last, time.time())
+        self._last = max(self._last, self._clock())
         return self._last
 
     def _tick(self) -> None:
         with self._changed:
             while not self._stopping:
                 due = self.hyperpod.next_due()
-                wait = None if due is None else max(_SOONEST, due - time.time())
-                self._changed.wait(wait)
+                self._changed.wait(due and min(max(_SOONEST, due - self._now()), _LATEST))
                 self._pass_time()
 
     def _pass_time(self) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from importlib import import_module
 from typing import Any
 
 from sandbox.cdk_cli import Cli, Context, Said, words
-from sandbox.claims import Claim, Seen, claims, way_of
+from sandbox.claims import Claim, Seen, Window, claims, waited, way_of
 from sandbox.clusters import Description, training
 from sandbox.hyperpod import Faults
 from sandbox.images import CURRENT, FAILING, NEW, NEWER
@@ -17,10 +18,10 @@ from sandbox.progress import group_progress
 from sandbox.runner import Sandbox
 from sandbox.screen import Display, Screen
 
-SPEED = 150.0
-"""Seconds of the simulated service in one of the demo's."""
+PACE = 240.0
+"""Seconds that pass in one of the demo's while everything waits."""
 
-_FAST = 1500.0
+_FAST = 3000.0
 """The same while a patch of several hours runs."""
 
 _CLUSTER = "ml"
@@ -29,6 +30,8 @@ _GROUPS = ("inference", "workers")
 _BATCH = 25
 _OLDER = "ami-00000000000000000"
 _STACK_LOOK_EVERY = 0.4
+_SOFTWARE = "Custom::HyperPodClusterSoftware"
+_WAITER = "Custom::HyperPodPatchWaiter"
 _PREPARED = "REVIEW_IN_PROGRESS"
 """A new stack's status while there is only a change set."""
 _TRIES = Faults().failure_seconds / 60
@@ -62,8 +65,24 @@ def declaration(image: str, *, batch: str = f"{_BATCH}%", **more: str) -> Contex
 
 
 def long_declaration() -> Context:
-    """One node after the other, with a pause after each: hours, which need a wait condition."""
+    """One node after the other, with a pause after each: hours, which need waiters."""
     return declaration(NEWER.id, batch="1", wait_interval="600", timeout="720")
+
+
+def windows(events: Iterable[Mapping[str, Any]]) -> list[Window]:
+    """How long the resource and each waiter took, by their events, oldest first."""
+    began: dict[str, datetime] = {}
+    found: list[Window] = []
+    for event in events:
+        name, status = event["LogicalResourceId"], event["ResourceStatus"]
+        if event["ResourceType"] not in (_SOFTWARE, _WAITER):
+            continue
+        if status.endswith("_IN_PROGRESS"):
+            began[name] = event["Timestamp"]
+        else:
+            minutes = (event["Timestamp"] - began[name]).total_seconds() / 60
+            found.append(Window(event["ResourceType"], status, minutes))
+    return found
 
 
 class Story:
@@ -177,22 +196,20 @@ class Story:
         self._title(
             "Past the hour",
             "One node at a time, ten minutes between them. CloudFormation gives a custom resource "
-            "an hour; a timeout of twelve makes the stack wait on a wait condition instead. One "
-            f"second is now {_FAST:.0f} of HyperPod's.",
+            "an hour; a timeout of twelve puts a chain of waiters behind it, which wait on for the "
+            f"same patch. One second is now {_FAST:.0f} of HyperPod's.",
         )
         needed = behind(self._ledger.description, _GROUPS, NEWER.id)
         before = {event["EventId"] for event in self._events()}
-        self._control.set(speed=_FAST)
+        self._control.set_pace(_FAST)
         said = self._run("deploy", long_declaration(), groups=True)
-        events = [event for event in reversed(self._events()) if event["EventId"] not in before]
-        self._seen.waits = [
-            event["ResourceType"].rpartition(":")[2]
-            for event in events
-            if event["ResourceStatus"] in ("CREATE_COMPLETE", "UPDATE_COMPLETE")
-            and event["ResourceType"]
-            in ("Custom::HyperPodClusterSoftware", "AWS::CloudFormation::WaitCondition")
-        ]
+        self._seen.windows = windows(
+            e for e in reversed(self._events()) if e["EventId"] not in before
+        )
         self._seen.waited = said.outputs.get("Outcome", "")
+        self._screen.line("   As the CLI showed it, hour by hour:")
+        for line in said.windows[: len(waited(self._seen.windows)) - 1]:
+            self._screen.verbatim(line)
         self._outputs(said)
         self._count("past the hour", called=1, needed=needed)
 
@@ -263,7 +280,7 @@ class Story:
         self._seen.physical_ids |= {
             resource["PhysicalResourceId"]
             for resource in answer["StackResources"]
-            if resource["ResourceType"].startswith("Custom::")
+            if resource["ResourceType"] == _SOFTWARE
         }
 
     def _notice(self, description: Description) -> None:
@@ -303,7 +320,7 @@ class Story:
 
     def _conclude(self) -> list[Claim]:
         self._seen.entries = self._ledger.entries
-        self._seen.left_behind = self._ledger.left_behind
+        self._seen.left_behind = self._ledger.left_behind | self._ledger.left_now()
         self._seen.description = self._ledger.description
         self._screen.heading("What was proven, from the sandbox's own records")
         self._screen.line("   UpdateClusterSoftware calls and nodes replaced, each made/needed:")

@@ -1,7 +1,7 @@
 """Remember the largest request there can be, and answer it.
 
 Everything that has a maximum in the API of SageMaker is at it, and no name repeats. Prints sizes in
-bytes as JSON: of each parameter by name, of the rule's target, of answer and signal.
+bytes as JSON: of each parameter by name, of the rule's target, and of the answer.
 """
 
 import json
@@ -15,11 +15,11 @@ import boto3
 from hyperpod_software.edges.memory import Answer, ParameterStore
 from hyperpod_software.edges.polling import poll_input
 from hyperpod_software.edges.tickets import read_ticket, slim
-from hyperpod_software.rules.answering import answer, body, signal
+from hyperpod_software.rules.answering import answer, body
 from hyperpod_software.words.cluster import Cluster
 from hyperpod_software.words.decision import Finish, Outcome
 from hyperpod_software.words.memory import Call, Progress, digest
-from hyperpod_software.words.reply import Way
+from hyperpod_software.words.request import Window
 
 NOW = 1_790_000_000.0
 LETTERS = string.ascii_letters + string.digits
@@ -53,9 +53,17 @@ def properties(groups: list[str]) -> dict[str, Any]:
             "WaitIntervalInSeconds": "3600",
             "AutoRollbackConfiguration": [{"AlarmName": text(255)} for _ in range(10)],
         },
-        "Timeout": "43020",
-        "WaitConditionHandle": f"https://bucket.s3.amazonaws.com/{text(64)}?{text(1900)}",
+        "Timeout": "86400",
     }
+
+
+def _named(parameter: str) -> str:
+    """A parameter without what is different for each request and window."""
+    *_, request, name = parameter.split("/")
+    kind = name.rpartition("-")[0]
+    if kind in ("window", "answer", "handed-over"):
+        return kind
+    return f"{request}/{name}" if request == "declaration" else name
 
 
 groups, others = ([text(63) for _ in range(100)] for _ in "ab")
@@ -86,6 +94,8 @@ end = Finish(
 )
 response = answer(ticket, end, str(declared["ClusterName"]), f"/aws/lambda/{text(500)}")
 
+resource = store.resource_path(ticket.stack_id, ticket.logical_id)
+waiter = Window(read_ticket({**event, "RequestId": text(36)}, NOW), 26, rollback=False)
 progress = Progress(ticket.issued, rollback=False)
 store.claim(path, progress)
 store.keep_event(path, slim(event))
@@ -94,14 +104,16 @@ had = dict.fromkeys(active, 6758)
 store.claim_call(path, Call(NOW, statuses, had=had, ran=had, failure_before=digest("failure")))
 store.keep_acceptance(path)
 store.keep_progress(path, Progress(ticket.issued, rollback=False, active=active))
-store.keep_handover(path)
-store.claim_answer(path, Answer(called=True, ways=tuple(Way), response=response))
+store.claim_window(path, waiter)
+store.claim_answer(path, waiter, Answer(called=True, last=True, response=response))
+store.keep_handover(path, waiter)
+store.keep_declaration(resource, path.rpartition("/")[2], event)
 
 ssm = boto3.client("ssm")
 parameters = [
     parameter
     for page in ssm.get_paginator("get_parameters_by_path").paginate(
-        Path=path, Recursive=True, WithDecryption=True
+        Path=resource, Recursive=True, WithDecryption=True
     )
     for parameter in page["Parameters"]
 ]
@@ -111,13 +123,11 @@ assert remembered.event == slim(event)
 json.dump(
     {
         "parameters": {
-            parameter["Name"].rpartition("/")[2]: len(parameter["Value"].encode())
-            for parameter in parameters
+            _named(parameter["Name"]): len(parameter["Value"].encode()) for parameter in parameters
         },
         "event": len(json.dumps(event)),
         "target": len(poll_input(path, NOW)),
         "answer": len(body(response)),
-        "signal": len(body(signal(response))),
     },
     sys.stdout,
 )

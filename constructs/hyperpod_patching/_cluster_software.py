@@ -12,12 +12,12 @@ from constructs import Construct
 
 from . import _monitoring as monitoring
 from ._cluster import AnyCluster
-from ._completion import Completion
 from ._declaration import Declaration, OnCreate, OnRollback, OnSkippedNodes
 from ._image import SoftwareImage
 from ._neighbours import Neighbours
 from ._provider import Provider
 from ._rolling_update import RollingUpdate
+from ._waiters import add_waiters
 
 # Never changes: CloudFormation cannot change the type of a resource that exists.
 _RESOURCE_TYPE: Final = "Custom::HyperPodClusterSoftware"
@@ -32,6 +32,9 @@ class ClusterSoftware(Construct):
     its root volume; what was on it, and the jobs that ran there, are lost.
 
     Deleting it touches no cluster.
+
+    Of its attributes only ``cluster_arn`` may be exported to other stacks: the others change with
+    every patch, and CloudFormation refuses to change an exported value that is imported.
 
     All ``ClusterSoftware`` of a stack share one function, role and log group. Those of one cluster
     are deployed one after another, in the order of their declaration unless you gave another, for
@@ -52,6 +55,7 @@ class ClusterSoftware(Construct):
         on_rollback: OnRollback = OnRollback.RESTORE,
         on_skipped_nodes: OnSkippedNodes = OnSkippedNodes.FAIL,
         wait_for_completion: bool = True,
+        allow_caller_credentials: bool = False,
         cluster_tags: Mapping[str, str] | None = None,
     ) -> None:
         """Declare the software of a cluster's instance groups.
@@ -71,15 +75,14 @@ class ClusterSoftware(Construct):
             every group of the cluster, as in the API, a Slurm controller among them.
         :param rolling_update: how the nodes are replaced. Default: all nodes of the groups at
             once. A change of it alone patches nothing.
-        :param timeout: how long a patch may take before the deployment fails: 5 minutes to 12
-            hours, in whole seconds. The patch itself is not stopped. Beyond 57 minutes of the
-            hour that CloudFormation waits for a custom resource, the stack waits on a wait
-            condition instead: it is made anew with every change of the declaration, and whatever
-            depends on this construct waits for the end of the patch. The patch has to begin
-            within the hour all the same, and image, revision and instance groups must be known at
-            synthesis. No patch begins with less than 20 minutes left, or half of a shorter
-            timeout: it could not end in time, and its rollback would replace the nodes once more.
-            Default: 57 minutes.
+        :param timeout: how long a patch may take before the deployment fails: 5 minutes to 24
+            hours, in whole seconds. The patch itself is not stopped. Each 57 minutes are one
+            *window*, a custom resource in which CloudFormation waits: beyond the first, the
+            construct adds a waiter (``Custom::HyperPodPatchWaiter``) for each, and whatever depends
+            on this construct waits for the last of them. Their text in the template never changes,
+            so a diff between two images does not show them. No patch begins with less than 20
+            minutes left, or half of a shorter timeout: it could not end in time, and its rollback
+            would replace the nodes once more. Default: 57 minutes.
         :param on_create: whether the first deployment patches. Default: it does.
         :param on_rollback: whether groups are patched back when the stack is rolled back.
             Default: they are.
@@ -89,6 +92,10 @@ class ClusterSoftware(Construct):
             it succeeds with the outcome ``Accepted`` as soon as HyperPod has taken the call: nobody
             verifies a node, a patch that fails fails no deployment and is not rolled back by
             CloudFormation, and what depends on this construct does not wait. Default: it waits.
+        :param allow_caller_credentials: whether a timeout of more than one window may be deployed
+            without a service role. CloudFormation then works with the credentials of whoever
+            deploys, and cannot renew them: when they end, the stack operation ends while the patch
+            goes on. Default: such a deployment is refused before anything is patched.
         :param cluster_tags: tags the cluster carries; the role's permission for every cluster is
             narrowed to those that carry all of them (``aws:ResourceTag``). Only for a cluster
             known by name: an ARN is as narrow as can be. Default: not narrowed.
@@ -108,6 +115,7 @@ class ClusterSoftware(Construct):
             on_rollback=on_rollback,
             on_skipped_nodes=on_skipped_nodes,
             wait_for_completion=wait_for_completion,
+            allow_caller_credentials=allow_caller_credentials,
             cluster_tags=cluster_tags,
         )
         neighbours = Neighbours.of(stack)
@@ -118,26 +126,23 @@ class ClusterSoftware(Construct):
         self._provider = provider = Provider.of(stack)
         config = image.bind(self)
         granted = provider.grant(declared.cluster, declared.tags, config)
-        properties = declared.properties(config)
-        limit = declared.timeout
-        self._completion = Completion(self, properties) if limit.needs_wait_condition else None
-        if self._completion is not None:
-            properties["WaitConditionHandle"] = self._completion.handle.ref
-        self._resource = CustomResource(
+        resource = CustomResource(
             self,
             "Resource",
             resource_type=_RESOURCE_TYPE,
             service_token=provider.function.function_arn,
-            service_timeout=limit.service_timeout,
-            properties=properties,
+            service_timeout=declared.timeout.service_timeout,
+            properties=declared.properties(config),
         )
         # So that the function may act, and be called back, before it is asked.
-        self._resource.node.add_dependency(*granted)
-        if self._completion is None:
-            neighbours.add(claim, begins=[self._resource], ends=self._resource)
-        else:
-            end = self._completion.after(self._resource, limit)
-            neighbours.add(claim, begins=[self._completion.handle, self._resource], ends=end)
+        resource.node.add_dependency(*granted)
+        self._last = add_waiters(
+            self,
+            resource,
+            service_token=provider.function.function_arn,
+            windows=declared.timeout.windows,
+        )
+        neighbours.add(claim, begins=resource, ends=self._last)
         declared.warn(self, config)
 
     @property
@@ -236,6 +241,4 @@ class ClusterSoftware(Construct):
         return monitoring.widgets(self, self._cluster, log_group, title or self.node.id)
 
     def _attribute(self, name: str) -> str:
-        if self._completion is not None:
-            return self._completion.attribute(name)
-        return self._resource.get_att_string(name)
+        return self._last.get_att_string(name)

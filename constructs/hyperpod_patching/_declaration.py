@@ -15,7 +15,7 @@ from ._image import SoftwareImage, SoftwareImageConfig
 from ._resources import properties_of
 from ._rolling_update import BatchSize, RollingUpdate
 from ._timeout import Timeout
-from ._validation import PropertyError, check_flag, check_instance_groups, check_tag, unresolved
+from ._validation import PropertyError, check_flag, check_instance_groups, check_tag
 
 _WARNING: Final = "cdk-hyperpod-patching"
 
@@ -67,6 +67,7 @@ class Declaration:
     on_rollback: OnRollback
     on_skipped_nodes: OnSkippedNodes
     wait_for_completion: bool
+    allow_caller_credentials: bool
     tags: dict[str, str] | None
 
     @classmethod
@@ -83,6 +84,7 @@ class Declaration:
         on_rollback: OnRollback,
         on_skipped_nodes: OnSkippedNodes,
         wait_for_completion: bool,
+        allow_caller_credentials: bool,
         cluster_tags: Mapping[str, str] | None,
     ) -> Declaration:
         """What ``ClusterSoftware`` was given.
@@ -105,18 +107,10 @@ class Declaration:
                 name, value, choice, " or ".join(f"{choice.__name__}.{one.name}" for one in choice)
             )
         check_flag("wait_for_completion", wait_for_completion)
+        check_flag("allow_caller_credentials", allow_caller_credentials)
         limit = Timeout.of(timeout)
         if not wait_for_completion:
-            limit.refuse_wait_condition("for a deployment that does not wait for the end")
-        if not image.known_at_synthesis:
-            limit.refuse_wait_condition(
-                "where the image is a token or an SSM parameter, or its revision is a token; name "
-                "the image itself to wait longer"
-            )
-        if any(unresolved(group) for group in groups or ()):
-            limit.refuse_wait_condition(
-                "where an instance group is a token; name the groups themselves to wait longer"
-            )
+            limit.refuse_waiters("for a deployment that does not wait for the end")
         return cls(
             cluster=known,
             image=image,
@@ -127,6 +121,7 @@ class Declaration:
             on_rollback=on_rollback,
             on_skipped_nodes=on_skipped_nodes,
             wait_for_completion=wait_for_completion,
+            allow_caller_credentials=allow_caller_credentials,
             tags=None if cluster_tags is None else _check_tags(cluster_tags, known),
         )
 
@@ -145,6 +140,7 @@ class Declaration:
             "OnRollback": _unless(OnRollback.RESTORE, self.on_rollback),
             "OnSkippedNodes": _unless(OnSkippedNodes.FAIL, self.on_skipped_nodes),
             "WaitForCompletion": None if self.wait_for_completion else "false",
+            "AllowCallerCredentials": "true" if self.allow_caller_credentials else None,
         }
         return {name: value for name, value in properties.items() if value is not None}
 

@@ -18,7 +18,6 @@ from ._validation import (
     check_parameter_name,
     check_revision,
     check_version,
-    unresolved,
 )
 
 # Names that begin so are AWS's own; what HyperPod publishes there is public.
@@ -190,11 +189,6 @@ class SoftwareImage(ABC):
             )
         return _Parameter(name, _check_key(encryption_key))
 
-    @property
-    @abstractmethod
-    def known_at_synthesis(self) -> bool:
-        """Whether the template says which image it is, and which revision of it."""
-
     @abstractmethod
     def bind(self, scope: Construct) -> SoftwareImageConfig:
         """What this image means in the stack of ``scope``; called by ``ClusterSoftware``."""
@@ -206,12 +200,6 @@ class _Known(SoftwareImage):
 
     config: SoftwareImageConfig
 
-    @property
-    def known_at_synthesis(self) -> bool:
-        config = self.config
-        said = (config.image_id, config.release_version, config.revision)
-        return not any(unresolved(one) for one in said)
-
     def bind(self, scope: Construct) -> SoftwareImageConfig:  # noqa: ARG002 - SoftwareImage's
         return self.config
 
@@ -220,10 +208,6 @@ class _Known(SoftwareImage):
 class _Parameter(SoftwareImage):
     name: str
     encryption_key: _AnyKey | None
-
-    @property
-    def known_at_synthesis(self) -> bool:
-        return False
 
     def bind(self, scope: Construct) -> SoftwareImageConfig:
         return SoftwareImageConfig(

@@ -6,8 +6,6 @@ starts siblings side by side: so the declarations of one cluster wait for each o
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -18,7 +16,7 @@ from aws_cdk import AspectPriority, Aspects, CfnResource, IAspect, NestedStack, 
 from constructs import Construct, IConstruct
 
 from ._cluster import Cluster, identity
-from ._resources import properties_of, resources_in
+from ._resources import properties_of, references_in, resources_in
 
 # jsii keeps only weak references to what is written in Python.
 _NEIGHBOURS: Final[dict[Stack, Neighbours]] = {}
@@ -52,13 +50,13 @@ class Claim:
 @dataclass(frozen=True)
 class _Neighbour:
     claim: Claim
-    begins: Sequence[Construct]
+    begins: Construct
     """What must wait for whoever is before it."""
     ends: Construct
     """What must be waited for."""
 
     def resources(self) -> set[str]:
-        found = (resources_in(one) for one in (*self.begins, self.ends))
+        found = (resources_in(one) for one in (self.begins, self.ends))
         return {one.node.path for these in found for one in these}
 
 
@@ -89,7 +87,7 @@ class Neighbours:
             claim.check_against(earlier.claim)
         return claim
 
-    def add(self, claim: Claim, *, begins: Sequence[Construct], ends: Construct) -> None:
+    def add(self, claim: Claim, *, begins: Construct, ends: Construct) -> None:
         """Keep the claim, and put its construct in order with the others once all is declared."""
         self._all.append(_Neighbour(claim, begins, ends))
         # After the aspects of an app: it may still declare, and say what is to wait for what.
@@ -107,8 +105,7 @@ class Neighbours:
         waits = _Waits(self._stack)
         for these in together:
             for earlier, later in pairwise(_ordered(these, waits)):
-                for one in later.begins:
-                    waits.add(one, earlier.ends)
+                waits.add(later.begins, earlier.ends)
 
     def _by_cluster(self) -> list[list[_Neighbour]]:
         """Neighbours that surely declare the same cluster, in the order of their declaration."""
@@ -181,9 +178,8 @@ class _Waits:
         for other in resource.obtain_dependencies():
             yield from _paths_in(other)
         # What its properties refer to.
-        said = properties_of(resource)
-        for name in _REFERENCES.findall(json.dumps(said)):
-            yield from self._by_name.get("".join(name), ())
+        for name, _ in references_in(properties_of(resource)):
+            yield from self._by_name.get(name, ())
         # A nested stack is one resource: it waits for whatever one of its own waits for.
         nested: Stack | None = self._nested.get(resource.node.path)
         if nested is not None:
@@ -198,11 +194,6 @@ class _Waits:
             awaited = (_paths_in(one) for one in scope.node.dependencies)
             self._of_scopes[path] = {one for these in awaited for one in these}
         return self._of_scopes[path]
-
-
-_REFERENCES: Final = re.compile(
-    r'"(?:Ref|Fn::GetAtt)": \[?"([A-Za-z0-9]+)|\$\{([A-Za-z0-9]+)'  # the latter in Fn::Sub
-)
 
 
 def _ordered(these: Sequence[_Neighbour], waits: _Waits) -> list[_Neighbour]:

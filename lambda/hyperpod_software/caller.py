@@ -41,10 +41,12 @@ class Caller:
         Raises ``Problem`` where it was refused or could not be made, and ``Buried`` where
         another invocation has ended the request meanwhile.
         """
-        event = self._stack.newest_event(case.ticket.stack_id, case.ticket.logical_id)
-        if not may_call(request, event.status if event else None, event.at if event else None):
-            shown = event.status if event else "nothing"
-            held = f"CloudFormation shows {shown} for this resource"
+        if not case.may_call:
+            return Wait("No window of the stack waits for a call: not calling.")
+        ticket = case.window.ticket
+        history = self._stack.history(ticket.stack_id, ticket.logical_id)
+        if not may_call(ticket, history.status, history.at):
+            held = f"CloudFormation shows {history.status or 'nothing'} for this resource"
             return Wait(f"{held}: not calling yet.", sight=Sight(rests=False, held=held))
         if budget().late:  # once claimed, there must be time to call, and to write down the answer
             return Wait("The time of this invocation is over: calling in the next.")
@@ -55,7 +57,7 @@ class Caller:
         except Problem as problem:
             # The claim may stand where the request is over by now, and nothing would wake us for it.
             raise Unsure(str(problem)) from None
-        if seen is None or seen.answer is not None:
+        if seen is None or seen.closed or seen.answer is not None:
             self._store.release_call(case.path)
             raise Buried
         try:
@@ -69,12 +71,21 @@ class Caller:
             return Wait(f"{held}: waiting for the cluster.", sight=Sight(rests=False, held=held))
         if result is CallResult.UNKNOWN:
             return Wait("No answer to UpdateClusterSoftware: the cluster will show.")
-        patiently(lambda: self._store.keep_acceptance(case.path))
+        self._keep_acceptance(case.path)
         software = {str(request.declared.software_of(name)) for name in patch.groups}
         said = f"HyperPod accepted the call to patch {listed(patch.groups)} to {listed(sorted(software))}."
         say(case.ticket, "called", cluster=patch.cluster.arn, groups=list(patch.groups),
             batch=case.batch, reason=said)  # fmt: skip
         return Wait("HyperPod accepted the call.")
+
+    def _keep_acceptance(self, path: str) -> None:
+        try:
+            patiently(lambda: self._store.keep_acceptance(path))
+        except Problem as problem:
+            if problem.kind is not Problem.Kind.PASSING:
+                raise
+            # It may be noted where the request is over by now, and nothing would wake us for it.
+            raise Unsure(str(problem)) from None
 
     def _intent(self, patch: Patch) -> Call:
         message = patch.cluster.failure_message
@@ -83,7 +94,8 @@ class Caller:
             at=self._clock(),
             before={digest(group.name): group.update_status or "" for group in groups},
             had={digest(group.name): group.current_count for group in groups},
-            ran={digest(group.name): group.target_state_count for group in groups
-                 if group.target_state_count is not None},
+            # Where scaling may have brought any of them, and no count is shown, none is sure.
+            ran={digest(group.name): group.target_state_count or 0 for group in groups
+                 if group.target_state_count is not None or group.scaling},
             failure_before=digest(message) if message else "",
         )  # fmt: skip

@@ -1,4 +1,4 @@
-"""One invocation's view of one request: what came in, and what is remembered of it."""
+"""One invocation's view of one patch: what was asked for, and what is remembered of it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, cast
 from hyperpod_software.edges.memory import Memory
 from hyperpod_software.edges.properties import BadProperty, parse_declaration, parse_software
 from hyperpod_software.words.memory import Call, Progress, Sight
-from hyperpod_software.words.request import ANSWER_MARGIN, SERVICE_TIMEOUT, Request, Ticket
+from hyperpod_software.words.request import WINDOW, Request, Ticket, Window
 from hyperpod_software.words.software import Declaration
 
 Event = dict[str, Any]
@@ -26,31 +26,29 @@ class Surroundings:
 
 @dataclass(frozen=True)
 class Case:
-    """One invocation's view of one request."""
+    """One invocation's view of one patch."""
 
     ticket: Ticket
+    """The request that declared it."""
     event: Event
     path: str
     memory: Memory | None
     rollback: bool | None
-    """``None``: not known yet."""
+    """The request belongs to a rollback; ``None``: not known yet."""
     first_hand: bool
     """CloudFormation delivered it, rather than our rule: the rule may be missing still."""
     surroundings: Surroundings
+    hold_until: float = 0.0
 
     @property
     def call(self) -> Call | None:
         return self.memory.call if self.memory is not None else None
 
     @property
-    def handed_over(self) -> bool:
-        return self.memory is not None and self.memory.handed_over
-
-    @property
     def progress(self) -> Progress:
         if self.memory is not None:
             return replace(self.memory.progress, rollback=self.rollback)
-        return Progress(self.ticket.issued, self.rollback)
+        return Progress(self.ticket.issued, self.rollback, hold_until=self.hold_until)
 
     def is_news(self, sight: Sight | None, now: float) -> bool:
         """Something about its progress is not remembered yet."""
@@ -78,13 +76,6 @@ class Case:
         )
 
     @property
-    def wait_handle(self) -> str | None:
-        try:
-            return self.request.wait_handle
-        except BadProperty:
-            return None
-
-    @property
     def batch(self) -> str | None:
         """The declared batch size, for people to read."""
         try:
@@ -96,13 +87,41 @@ class Case:
             return None
         return f"{size['Value']}%" if size["Type"] == "CAPACITY_PERCENTAGE" else str(size["Value"])
 
+    # -- in which window ----------------------------------------------------------------
+
     @property
-    def patch_runs(self) -> bool:
-        """It is known, or was once, that HyperPod took the call."""
-        call = self.call
-        return call is not None and (
-            call.accepted or self.handed_over or bool(self.progress.active)
-        )
+    def window(self) -> Window:
+        """The one in which CloudFormation waits now, or waited last."""
+        if self.memory is not None and self.memory.window is not None:
+            return self.memory.window
+        try:
+            seconds = min(self.request.declared.timeout, WINDOW)
+        except BadProperty:
+            seconds = WINDOW
+        return Window(self.ticket, seconds=seconds, rollback=self.rollback)
+
+    @property
+    def softly(self) -> bool:
+        """The window belongs to a rollback: it is never answered with FAILED."""
+        return bool(self.window.rollback)
+
+    @property
+    def between_windows(self) -> bool:
+        """CloudFormation has the last window's answer, and the next one has not come."""
+        return self.memory is not None and self.memory.handed_over
+
+    @property
+    def may_call(self) -> bool:
+        """CloudFormation waits for the very operation that asked for the patch."""
+        return not self.between_windows and self.softly == bool(self.rollback)
+
+    @property
+    def last_window(self) -> bool:
+        """No other can follow it."""
+        try:
+            return not self.softly and self.window.number >= self.request.windows
+        except BadProperty:
+            return True
 
     @property
     def ends(self) -> float:
@@ -110,19 +129,17 @@ class Case:
         try:
             request = self.request
         except BadProperty:
-            return self.ticket.issued + SERVICE_TIMEOUT - ANSWER_MARGIN
-        if self.patch_runs:
-            return request.deadline
-        waits = self.call is not None or request.rollback
-        return request.answer_by if waits else request.begin_by
+            return self.window.ends
+        until = request.deadline if self.call is not None else request.begin_by
+        return min(until, self.window.ends) if self.last_window else until
 
     @property
-    def expires(self) -> float:
-        """When CloudFormation has given the request up in any case (epoch seconds)."""
+    def forgotten(self) -> float:
+        """When nobody can ask for it any more, whatever happened (epoch seconds)."""
         try:
-            return self.request.expires
+            return max(self.request.deadline, self.window.abandoned)
         except BadProperty:
-            return self.ticket.issued + SERVICE_TIMEOUT + ANSWER_MARGIN
+            return self.window.abandoned
 
 
 def _previous(event: Event) -> Declaration | None:

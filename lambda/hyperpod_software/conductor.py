@@ -9,7 +9,7 @@ do is claimed in memory first (see ``edges.memory``).
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 
@@ -26,29 +26,24 @@ from hyperpod_software.edges.tickets import read_ticket, slim
 from hyperpod_software.ending import Ending
 from hyperpod_software.journal import say, say_finished, say_other_patching, say_waiting
 from hyperpod_software.patience import patiently
+from hyperpod_software.planning import Planner, software_of
+from hyperpod_software.relay import Relay
 from hyperpod_software.rules.images import image_refusal
 from hyperpod_software.rules.look import Look
-from hyperpod_software.rules.nodes import hear, tally
+from hyperpod_software.rules.nodes import tally
 from hyperpod_software.rules.problems import Standing, told, unless_late, weigh
 from hyperpod_software.rules.sentences import sentence
-from hyperpod_software.rules.starting import plan, software_for
-from hyperpod_software.rules.undoing import left, plan_rollback, softened
+from hyperpod_software.rules.starting import credentials_too_short, is_taken_back
+from hyperpod_software.rules.undoing import left, overtaken, softened, unwatched
 from hyperpod_software.rules.watching import judge
-from hyperpod_software.words.cluster import Cluster, Node, Reading
+from hyperpod_software.words.cluster import Cluster
 from hyperpod_software.words.decision import CountNodes, Finish, Outcome, Patch, Wait, failed
-from hyperpod_software.words.memory import Call, Progress
+from hyperpod_software.words.memory import Call
 from hyperpod_software.words.problem import Problem
 from hyperpod_software.words.reply import Reply
 from hyperpod_software.words.request import Request, RequestType
-from hyperpod_software.words.software import Software
 
 log = logging.getLogger(__name__)
-
-ASKING = 60
-"""Seconds that reading nodes may take before anything is patched, all readings together."""
-PAUSE = 5.0
-"""Seconds between two of those readings."""
-TOO_SLOW = "TooSlow"
 
 
 class Conductor:
@@ -72,6 +67,8 @@ class Conductor:
         self._clock = clock
         self._caller = Caller(store, sagemaker=sagemaker, stack=stack, clock=clock)
         self.ending = Ending(store, polling=polling, clock=clock)
+        self._planner = planner = Planner(sagemaker, clock)
+        self._relay = Relay(store, planner, sagemaker=sagemaker, stack=stack, clock=clock)
 
     # -- what the door calls ------------------------------------------------------------
 
@@ -81,15 +78,24 @@ class Conductor:
         ticket, path = case.ticket, case.path
         try:
             remembered = patiently(lambda: self._store.recall(path))
+            hold_until = 0.0
             try:
-                self.ending.bury_older(ticket, path)
+                hold_until = self.ending.bury_older(path, ticket)
             except Problem as problem:
                 # It must not keep this one from beginning: the end tries again.
                 say(ticket, "superseded", logging.ERROR, problem=str(problem))
             case = self._case(event, remembered, surroundings, first_hand=True)
-            return self._look(case)
+            return self._look(replace(case, hold_until=hold_until))
         except Problem as problem:
             return self._give_up(case, problem)
+
+    def wait(self, event: Event, surroundings: Surroundings) -> Reply | None:
+        """A waiter's Create or Update came in; the reply, or ``None`` while it goes on."""
+        joined = self._relay.join(event, surroundings)
+        if isinstance(joined, Reply):
+            return joined
+        path, memory = joined
+        return self._look(self._remembered(path, memory, surroundings, first_hand=True))
 
     def recall(self, poll: Poll) -> Memory | None:
         """What is remembered of a request that a poll names. Where nothing is, the poll
@@ -106,9 +112,10 @@ class Conductor:
         self.ending.bury(path)
         return None
 
-    def look(self, memory: Memory, surroundings: Surroundings) -> Reply | None:
+    def look(self, path: str, memory: Memory, surroundings: Surroundings) -> Reply | None:
         """Our rule made us look; the reply, or ``None`` while it goes on."""
-        return self._look(self._case(memory.event or {}, memory, surroundings, first_hand=False))
+        case = self._remembered(path, memory, surroundings, first_hand=False)
+        return self.ending.superseded(case) if memory.closed else self._look(case)
 
     def forget(self, event: Event, surroundings: Surroundings) -> Reply:
         """A Delete came in: it ends any polling of this resource, touches no cluster, and
@@ -116,7 +123,8 @@ class Conductor:
         case = self._case(event, None, surroundings, first_hand=True)
         try:
             ticket, path = case.ticket, case.path
-            patiently(lambda: self.ending.bury_older(ticket, path))
+            patiently(lambda: self.ending.bury_older(path, ticket))
+            self._store.forget_declaration(path.rpartition("/")[0])
             own = self._store.recall(path)
             kept = self.ending.kept(replace(case, memory=own))
             if kept is not None:
@@ -147,19 +155,46 @@ class Conductor:
             surroundings=surroundings,
         )
 
+    def _remembered(
+        self, path: str, memory: Memory, surroundings: Surroundings, *, first_hand: bool
+    ) -> Case:
+        case = self._case(memory.event or {}, memory, surroundings, first_hand=first_hand)
+        return replace(case, path=path)
+
     def _look(self, case: Case) -> Reply | None:
         kept = self.ending.kept(case)
         if kept is not None:
             return kept
         try:
             case, decision, cluster = self._decide(case)
+            if case.between_windows:
+                self._look_between(case, decision)
+                return None
             if isinstance(decision, Finish):
                 return self.ending.end(case, decision)
             say_waiting(case, decision, self._clock())
             self._remember(case, decision, cluster)
-            return self.ending.hand_over(case, decision, cluster)
+            if self._clock() >= case.window.ends and not case.last_window:
+                return self.ending.hand_over(case, decision, cluster)
         except Buried:
             return None  # another invocation has ended this request meanwhile
+        return None
+
+    def _look_between(self, case: Case, decision: Finish | Wait) -> None:
+        """CloudFormation waits in no window now. Usually the next one comes within seconds. Where
+        none comes, as after a cancelled operation or at the end of a rollback, the patch is
+        watched to its end all the same, and that is told in the log."""
+        now = self._clock()
+        settled = isinstance(decision, Finish) and case.softly and now >= case.window.expires
+        if settled or now >= case.forgotten:
+            end = decision if isinstance(decision, Finish) else unwatched(decision)
+            say_finished(case, end, now)
+            self.ending.bury(case.path)
+        else:
+            if isinstance(decision, Finish):
+                decision = Wait(sentence(f"No window of the stack waits: {decision.reason}"))
+            say_waiting(case, decision, now)
+            self._remember(case, decision, None)
 
     def _decide(self, case: Case) -> tuple[Case, Finish | Wait, Cluster | None]:
         """What this look comes to: over, or not over. Nothing is raised but ``Buried`` and ``Unsure``."""
@@ -170,7 +205,7 @@ class Conductor:
             case = self._with_rollback(case)
             request = case.request
             cluster = self._sagemaker.describe(request.declared.cluster)
-            decision = self._step(case, request, cluster, now)
+            case, decision = self._step(case, request, cluster, now)
         except (Buried, Unsure):
             raise
         except BadProperty as problem:
@@ -181,57 +216,54 @@ class Conductor:
             log.exception({"stage": "defect", "request": case.ticket.request_id})
             defect = f"the handler met a defect of its own ({type(problem).__name__})"
             decision = unless_late(defect, _standing(case, now))
+        if isinstance(decision, Finish) and not decision.succeeded:
+            taken_back = self._as_taken_back(case)
+            if taken_back is None and now < case.ends:
+                decision = Wait("CloudFormation does not show yet what this request belongs to.")
+            case = taken_back or case
         if isinstance(decision, Finish) and case.rollback:
             decision = softened(decision, called=case.call is not None)
+        elif isinstance(decision, Finish) and case.softly:
+            decision = overtaken(decision)
         return case, decision, cluster
 
-    def _step(self, case: Case, request: Request, cluster: Cluster, now: float) -> Finish | Wait:
+    def _step(
+        self, case: Case, request: Request, cluster: Cluster, now: float
+    ) -> tuple[Case, Finish | Wait]:
+        if now < case.progress.hold_until:
+            return case, Wait(
+                "Waiting to begin: an earlier request of this resource called just now."
+            )
         if case.call is not None:
-            return self._watch(case, case.call, request, cluster, now)
+            return case, self._watch(case, case.call, request, cluster, now)
         if case.first_hand and case.memory is None:
             say_other_patching(case, request, cluster)
-        if request.rollback:
-            decision = plan_rollback(request, cluster, now, progress=case.progress)
-        else:
-            decision = self._plan(request, cluster, now, case.progress)
+        decision = self._planner.plan(request, cluster, now, case.progress)
+        if isinstance(decision, Patch):
+            case = self._as_taken_back(case) or case
+            if case.rollback != request.rollback:
+                request = replace(request, rollback=True)
+                decision = self._planner.plan(request, cluster, now, case.progress)
         if isinstance(decision, Patch) or (isinstance(decision, Wait) and case.first_hand):
             # Also before the cluster is waited for: a mistake is told at once.
             refusal = self._refusal(request)
             if refusal is not None:
-                return failed(refusal, cluster)
+                return case, failed(refusal, cluster)
         if not isinstance(decision, Patch):
-            return decision
+            return case, decision
+        if case.softly and not case.may_call:
+            return case, Finish(Outcome.LEFT_AS_IS, "Its patch had not begun.", cluster)
         self._open(case, decision.cluster)  # it may take its time, so before the caller looks
-        return self._caller.call(case, request, decision)
-
-    def _plan(
-        self, request: Request, cluster: Cluster, now: float, progress: Progress
-    ) -> Finish | Wait | Patch:
-        """What to do, after as many readings of the nodes as it takes to tell."""
-        until = self._clock() + ASKING
-        readings: list[Reading] = []
-        while isinstance(
-            decision := plan(request, cluster, now, readings, progress=progress), CountNodes
-        ):
-            if readings and not budget().pause(PAUSE):
-                readings.append(Reading(cluster, {}))  # no time to ask again: it proves nothing
-                continue
-            if readings:
-                cluster = self._sagemaker.describe(request.declared.cluster)
-            wanted = _software(request, cluster, decision.groups)
-            nodes = self._sagemaker.nodes(request.declared.cluster)
-            try:
-                said = hear(self._until(nodes, until), wanted)
-            except Problem as problem:
-                if problem.code != TOO_SLOW:
-                    raise
-                said = {}  # they tell nothing in time: they prove nothing
-            readings.append(Reading(cluster, said))
-        return decision
+        return case, self._caller.call(case, request, decision)
 
     def _refusal(self, request: Request) -> str | None:
-        """Why the declared custom AMI cannot be used, as EC2 knows it."""
+        """Why the declared custom AMI, or the stack, cannot be used."""
         declared = request.declared
+        if not request.rollback and request.windows > 1:
+            has_role = self._stack.operation(request.ticket.stack_id).has_role
+            why = credentials_too_short(request, has_role=has_role)
+            if why is not None:
+                return why
         if not declared.owned_image or request.rollback or declared.image_id is None:
             return None
         image = self._images.describe(declared.image_id)
@@ -243,7 +275,7 @@ class Conductor:
         look = Look(request, call, case.progress, cluster, now, case.ends)
         decision = judge(look, None)
         if isinstance(decision, CountNodes):
-            software = _software(request, cluster, decision.groups)
+            software = software_of(request, cluster, decision.groups)
             nodes = self._sagemaker.nodes(request.declared.cluster)
             tallies = tally(nodes, software, call.at)
             # The nodes are younger than the description: the patch may show itself by now.
@@ -251,12 +283,6 @@ class Conductor:
             decision = judge(replace(look, cluster=latest), tallies)
         assert not isinstance(decision, CountNodes)
         return decision
-
-    def _until(self, nodes: Iterable[Node], until: float) -> Iterator[Node]:
-        for node in nodes:
-            if self._clock() > until:
-                raise Problem("ListClusterNodes", Problem.Kind.PASSING, TOO_SLOW, "")
-            yield node
 
     # -- remembering --------------------------------------------------------------------
 
@@ -270,13 +296,22 @@ class Conductor:
             raise Buried
         if case.memory is None or case.memory.event is None:
             patiently(lambda: store.keep_event(path, case.event))
-        wake = case.surroundings.function_arn, case.expires
+        wake = case.surroundings.function_arn, case.forgotten
         try:
             patiently(lambda: self._polling.start(path, *wake, cluster))
         except Problem as problem:
             if budget().late:  # it may be half made, and the request over: there is no time to look
                 raise Unsure(str(problem)) from None
+            if problem.kind is Problem.Kind.PASSING and self._is_over(path):
+                self.ending.bury(path)
+                raise Buried from None
             raise
+
+    def _is_over(self, path: str) -> bool:
+        try:
+            return self._store.recall(path) is None
+        except Problem as problem:
+            raise Unsure(str(problem)) from None
 
     def _remember(self, case: Case, wait: Wait, cluster: Cluster | None) -> None:
         """Keep what this look saw for the next one."""
@@ -300,9 +335,24 @@ class Conductor:
         if case.rollback is not None:
             return case
         rollback = case.ticket.type is RequestType.UPDATE and patiently(
-            lambda: self._stack.is_rolling_back(case.ticket.stack_id)
+            lambda: self._stack.operation(case.ticket.stack_id).rolls_back
         )
         return replace(case, rollback=rollback)
+
+    def _as_taken_back(self, case: Case) -> Case | None:
+        """With ``--no-rollback`` CloudFormation takes single failed resources back while the
+        stack's status says nothing of it: for such a resource it is a rollback all the same.
+        ``None`` where that cannot be seen yet."""
+        ticket = case.ticket
+        if case.rollback is not False or case.call is not None:
+            return case
+        if ticket.type is not RequestType.UPDATE:
+            return case
+        history = patiently(lambda: self._stack.history(ticket.stack_id, ticket.logical_id))
+        if not history.failed:
+            return case
+        shown = is_taken_back(ticket, history.status, history.at)
+        return replace(case, rollback=True) if shown else None
 
     def _give_up(self, case: Case, problem: Problem) -> Reply | None:
         """Memory or rule could not be made: end the request while we can.
@@ -320,6 +370,7 @@ class Conductor:
             return None  # it was begun: its rule is there, and the next look goes on
         with suppress(Problem):
             case = self._with_rollback(case)
+            case = self._as_taken_back(case) or case
         why = sentence(f"Nothing was patched: {told(problem)}")
         end = left(why, None) if case.rollback else failed(why)
         if memory is None:
@@ -330,15 +381,6 @@ class Conductor:
         with suppress(Buried):
             return self.ending.end(replace(case, memory=memory), end)
         return None
-
-
-def _software(request: Request, cluster: Cluster, groups: tuple[str, ...]) -> dict[str, Software]:
-    """What each of the groups is to run, where anything is declared for it."""
-    return {
-        name: found
-        for name in groups
-        if (found := software_for(request, cluster, name)) is not None
-    }
 
 
 def _standing(case: Case, now: float) -> Standing:

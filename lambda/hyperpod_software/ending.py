@@ -8,19 +8,25 @@ from contextlib import suppress
 from typing import Any
 
 from hyperpod_software.case import Case, Event, Surroundings
-from hyperpod_software.edges.memory import Answer, Buried, ParameterStore, claimer
+from hyperpod_software.edges.budget import MOST
+from hyperpod_software.edges.memory import Answer, Buried, Memory, ParameterStore, claimer
 from hyperpod_software.edges.polling import Polling
 from hyperpod_software.edges.tickets import slim
 from hyperpod_software.journal import say, say_finished
 from hyperpod_software.patience import patiently
-from hyperpod_software.rules.answering import answer, physical_id
+from hyperpod_software.rules.answering import answer, physical_id, waiter_id
 from hyperpod_software.rules.starting import is_same_cluster
+from hyperpod_software.rules.undoing import going_on
 from hyperpod_software.words.cluster import Cluster
 from hyperpod_software.words.decision import Finish, Outcome, Wait
+from hyperpod_software.words.handover import GoesOn
 from hyperpod_software.words.memory import Progress
 from hyperpod_software.words.problem import Problem
-from hyperpod_software.words.reply import Reply, Way
-from hyperpod_software.words.request import RequestType, Ticket
+from hyperpod_software.words.reply import Reply
+from hyperpod_software.words.request import ANSWER_MARGIN, CLOCKS, RequestType, Ticket
+
+SHOWS = 60
+"""Seconds after an accepted call in which DescribeCluster may not show it yet."""
 
 
 class Ending:
@@ -42,52 +48,67 @@ class Ending:
     def end(self, case: Case, end: Finish) -> Reply | None:
         """The reply, where this invocation is the one that may give it. Only that one says so
         in the log: a count of failures counts no end twice. Raises ``Buried``."""
-        reply = self._claim(case, end)
+        reply = self._claim(case, end, last=True)
         if reply is not None:
             say_finished(case, end, self._clock())
         return reply
 
     def unremembered(self, case: Case, end: Finish) -> Reply:
         """The reply to a request of which nothing is remembered."""
-        return _reply(case, self._response(case, end), remembered=False)
+        response = self._response(case, end, last=True)
+        return Reply(case.window, response, case.path, remembered=False)
+
+    def superseded(self, case: Case) -> Reply | None:
+        """A later request of the resource took over: what is left to do for this one."""
+        if case.memory is None or not _is_waited_for(case.memory):
+            self.bury(case.path)
+            return None
+        end = Finish(
+            Outcome.LEFT_AS_IS, "The resource is taken back: its own windows tell the end."
+        )
+        return Reply(case.window, self._response(case, end, last=True), case.path, remembered=True)
 
     def kept(self, case: Case) -> Reply | None:
         """The reply that an earlier invocation decided on and could not deliver."""
         kept = case.memory.answer if case.memory is not None else None
-        if kept is None:
+        if kept is None or case.between_windows:
             return None
-        if kept.called or case.call is None:
-            return _reply(case, kept.response, ways=kept.ways)
+        if kept.called or not kept.last or case.call is None:
+            return Reply(case.window, kept.response, case.path, remembered=True, last=kept.last)
         # Decided while another invocation was calling, and then cut short: not true.
-        self._store.release_answer(case.path)
+        self._store.release_answer(case.path, case.window)
         return None
 
     def hand_over(self, case: Case, wait: Wait, cluster: Cluster | None) -> Reply | None:
-        """Where a wait condition waits for the end, answer the resource once the patch runs.
+        """The window ends before the patch: its answer, and the next window goes on.
 
-        Whether it is a replacement is decided with this answer, so the cluster must be seen.
+        Whether it is a replacement is decided with the first one, so the cluster is to be seen.
         """
-        if case.call is None or case.handed_over or case.wait_handle is None or cluster is None:
+        unseen = cluster is None and case.window.number == 1
+        if unseen and self._clock() < case.window.ends + ANSWER_MARGIN / 2:
             return None
-        if not (case.patch_runs or (wait.sight is not None and wait.sight.taken)):
-            return None
-        end = Finish(
-            Outcome.PATCHING,
-            f"The patch of cluster {cluster.name} runs. A wait condition waits for its end.",
-            cluster,
-        )
-        return _reply(case, self._response(case, end), last=False)
+        # Without a call this may be a late duplicate of a resource that is gone: nobody would
+        # forget it.
+        if case.call is not None and not case.softly:
+            self._keep_declaration(case)
+        end = Finish(Outcome.PATCHING, going_on(wait, rollback=case.softly), cluster)
+        return self._claim(case, end, last=False)
 
-    def _claim(self, case: Case, end: Finish) -> Reply | None:
-        if case.wait_handle is None:
-            ways: tuple[Way, ...] = (Way.ANSWER,)
-        elif case.handed_over:
-            ways = (Way.SIGNAL,)
-        else:
-            # Another invocation may be handing over right now: the signal tells in any case.
-            ways = (Way.SIGNAL, Way.ANSWER)
+    def _keep_declaration(self, case: Case) -> None:
+        """For waiters that find nothing of the patch remembered. Raises ``Buried``."""
+        resource, _, patch = case.path.rpartition("/")
+        try:
+            self._store.keep_declaration(resource, patch, case.event)
+        except Problem as problem:
+            if problem.kind is not Problem.Kind.QUOTA:
+                raise
+        if self._store.recall(case.path) is None:
+            self._store.forget_declaration(resource)  # a Delete may have passed
+            raise Buried
+
+    def _claim(self, case: Case, end: Finish, *, last: bool) -> Reply | None:
         called = case.call is not None
-        kept = Answer(called=called, ways=ways, response=self._response(case, end))
+        kept = Answer(called=called, last=last, response=self._response(case, end, last=last))
         try:
             return self._claimed(case, kept)
         except Problem as problem:
@@ -98,14 +119,12 @@ class Ending:
         seen = self._store.recall(case.path)
         if seen is not None and seen.call is not None and not called:
             return None
-        if not (case.handed_over or end.succeeded):
-            # No wait follows a failure. Were it signalled and then not answered, the next try,
-            # which remembers nothing of it, would patch after all.
-            ways = (Way.ANSWER,)
-        return _reply(case, kept.response, ways=ways)
+        return Reply(
+            case.window, kept.response, case.path, remembered=False, called=called, last=last
+        )
 
     def _claimed(self, case: Case, kept: Answer) -> Reply | None:
-        first = False
+        first, window = False, case.window
         if case.memory is None:
             # Another delivery of it may see something else in this moment, and decide otherwise:
             # whoever remembers the request first has it.
@@ -113,40 +132,49 @@ class Ending:
             first = patiently(lambda: self._store.claim(case.path, case.progress, by))
         elif self._store.recall(case.path) is None:
             raise Buried
-        if not self._store.claim_answer(case.path, kept):
+        if not self._store.claim_answer(case.path, window, kept):
             # Another invocation is answering. If it was killed after a burial, nothing but this
             # claim wakes anybody: then its answer is given here.
             before = self._store.recall(case.path) if first else None
             if before is None or before.answer is None:
                 return None
-            return _reply(case, before.answer.response, ways=before.answer.ways)
+            kept = before.answer
+            return Reply(window, kept.response, case.path, remembered=True, last=kept.last)
         current = self._store.recall(case.path)
-        if current is None or (current.call is not None and not kept.called):
-            # It is over by now; or a call was made meanwhile, and this end is not the true one.
-            self._store.release_answer(case.path)
+        if (
+            current is None
+            or current.closed
+            or (current.window is not None and not current.window.is_that_of(window.ticket))
+            or (kept.last and current.call is not None and not kept.called)
+        ):
+            # It is over by now; or another window has taken over; or a call was made meanwhile,
+            # and this end is not the true one.
+            self._store.release_answer(case.path, window)
             return None
-        return _reply(case, kept.response, ways=kept.ways)
+        return Reply(window, kept.response, case.path, remembered=True, last=kept.last)
 
-    def _response(self, case: Case, end: Finish) -> dict[str, Any]:
-        replaces = False
-        if case.ticket.type is RequestType.UPDATE and end.succeeded and end.cluster is not None:
-            named = case.ticket.physical_id in (case.cluster, end.cluster.name, end.cluster.arn)
-            replaces = not (named or is_same_cluster(case.request, end.cluster))
-        resource_id = physical_id(case.ticket, case.cluster, replaces=replaces)
-        return answer(case.ticket, end, resource_id, case.surroundings.log_group)
+    def _response(self, case: Case, end: Finish, *, last: bool) -> dict[str, Any]:
+        window, cluster = case.window, case.cluster
+        if window.number > 1:
+            resource_id = waiter_id(window.ticket)
+        else:
+            resource_id = physical_id(case.ticket, cluster, replaces=_replaces(case, end))
+        handover = None if last else GoesOn(case.path.rpartition("/")[2])
+        return answer(window.ticket, end, resource_id, case.surroundings.log_group, handover)
 
     # -- after them ---------------------------------------------------------------------
 
     def delivered(self, reply: Reply) -> None:
-        """CloudFormation has it: after the last answer nothing of the request needs to stay."""
+        """CloudFormation has it: after the last answer nothing of the patch needs to stay."""
         if reply.last:
-            self.bury_older(reply.ticket, reply.path)  # while this one is there to try again
-            if reply.remembered:
+            # While this one is there to try again. It is over, and a newer one may have come.
+            self.bury_older(reply.path, reply.window.ticket, grace=CLOCKS)
+            if reply.remembered or self._store.recall(reply.path) is not None:
                 self.bury(reply.path)
             return
         try:
-            with suppress(Buried):  # another invocation has ended it, by signal and answer
-                self._store.keep_handover(reply.path)
+            with suppress(Buried):
+                self._store.keep_handover(reply.path, reply.window)
         except Problem as problem:
             if problem.kind is not Problem.Kind.QUOTA:
                 raise
@@ -155,28 +183,48 @@ class Ending:
     def undelivered(self, reply: Reply, event: Event, surroundings: Surroundings) -> None:
         """CloudFormation could not be reached: keep the answer and try again each minute,
         for as long as CloudFormation waits."""
-        ticket, path = reply.ticket, reply.path
-        if self._clock() >= reply.expires:
+        ticket, path = reply.window.ticket, reply.path
+        if self._clock() >= reply.window.expires:
             say(ticket, "answer", logging.CRITICAL, problem="CloudFormation was never reached",
                  status=reply.response["Status"], reason=reply.response["Reason"])  # fmt: skip
             self.bury(path)
             return
         if not reply.remembered:
-            kept = Answer(called=False, ways=reply.ways, response=reply.response)
+            kept = Answer(called=reply.called, last=reply.last, response=reply.response)
             self._store.claim(path, Progress(ticket.issued))
-            self._store.claim_answer(path, kept)
+            self._store.claim_answer(path, reply.window, kept)
         # An invocation that was killed may have claimed, and not come to the rest.
-        self._store.keep_event(path, slim(event))
-        self._polling.start(path, surroundings.function_arn, reply.expires, None)
+        if reply.window.number == 1:  # a waiter's own request is in its window
+            self._store.keep_event(path, slim(event))
+        self._polling.start(path, surroundings.function_arn, reply.window.abandoned, None)
 
-    def bury_older(self, ticket: Ticket, path: str) -> None:
-        """Bury this resource's older requests, which CloudFormation has given up. Raises
-        ``Problem`` where one stays: it may have lost its rule, and then nothing else ends it."""
-        resource = self._store.resource_path(ticket.stack_id, ticket.logical_id)
+    def bury_older(self, path: str, ticket: Ticket, *, grace: float = 0.0) -> float:
+        """Bury this resource's older requests, which CloudFormation has given up. Until when the
+        cluster may not show yet what they called for (epoch seconds). Raises ``Problem`` where one
+        stays: it may have lost its rule, and then nothing else ends it."""
+        resource = path.rpartition("/")[0]
+        hold_until = 0.0
         for other, memory in self._store.recall_all(resource, leftovers=True).items():
-            if other != path and memory.progress.issued <= ticket.issued:
+            if other == path or memory.progress.issued > ticket.issued - grace:
+                continue
+            if not _is_delete(memory):  # of that one there is only an answer, still to be delivered
                 say(ticket, "superseded", request_path=other)
-                self.bury(other)
+                # Whoever claims the call from here on sees that it may not call any more.
+                closed = self._close(other) or memory
+                if closed.call is not None:
+                    unseen = SHOWS if closed.call.accepted else SHOWS + MOST
+                    hold_until = max(hold_until, closed.call.at + unseen)
+                if not _is_waited_for(closed):  # else its own rule answers, and buries it
+                    self.bury(other)
+        return hold_until
+
+    def _close(self, path: str) -> Memory | None:
+        try:
+            return self._store.close(path)
+        except Problem as problem:
+            if problem.kind is not Problem.Kind.QUOTA:
+                raise
+            return self._store.recall(path)  # then nobody can claim a call either
 
     def bury(self, path: str) -> None:
         """End the polling of a request, then forget it. Memory goes last: it is the only
@@ -187,21 +235,23 @@ class Ending:
         self._store.forget(path)
 
 
-def _reply(
-    case: Case,
-    response: dict[str, Any],
-    *,
-    ways: tuple[Way, ...] = (Way.ANSWER,),
-    remembered: bool = True,
-    last: bool = True,
-) -> Reply:
-    return Reply(
-        case.ticket,
-        response,
-        case.path,
-        remembered=remembered,
-        expires=case.expires,
-        ways=ways,
-        wait_handle=case.wait_handle,
-        last=last,
-    )
+def _is_waited_for(memory: Memory) -> bool:
+    """A waiter of this very rollback waits for it: it came before the resource itself did."""
+    return memory.window is not None and bool(memory.window.rollback) and not memory.handed_over
+
+
+def _is_delete(memory: Memory) -> bool:
+    return (memory.event or {}).get("RequestType") == RequestType.DELETE.value
+
+
+def _replaces(case: Case, end: Finish) -> bool:
+    """It is another cluster than before. Where this one was not seen, its name decides."""
+    if case.ticket.type is not RequestType.UPDATE or not end.succeeded:
+        return False
+    if end.cluster is None:
+        if end.outcome is not Outcome.PATCHING:
+            return False
+        request = case.request
+        return request.previous is not None and request.previous.cluster != request.declared.cluster
+    named = case.ticket.physical_id in (case.cluster, end.cluster.name, end.cluster.arn)
+    return not (named or is_same_cluster(case.request, end.cluster))

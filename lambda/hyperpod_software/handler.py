@@ -18,8 +18,9 @@ from hyperpod_software.edges.polling import Polling, read_poll
 from hyperpod_software.edges.response import put_answer
 from hyperpod_software.edges.sagemaker import SageMaker
 from hyperpod_software.edges.stack import Stack
-from hyperpod_software.rules.answering import body, signal
-from hyperpod_software.words.reply import Reply, Way
+from hyperpod_software.edges.tickets import is_waiter
+from hyperpod_software.rules.answering import body
+from hyperpod_software.words.reply import Reply
 
 Handler = Callable[[Event, Any], None]
 
@@ -41,13 +42,7 @@ def build(
     )
 
     def deliver(reply: Reply, event: Event, context: Any) -> None:
-        arrived = True
-        for way in reply.ways:  # each is tried: one that is out of reach keeps no other back
-            url, message = reply.ticket.response_url, reply.response
-            if way is Way.SIGNAL:
-                url, message = str(reply.wait_handle), signal(message)
-            arrived &= put(url, body(message))
-        if arrived:
+        if put(reply.window.ticket.response_url, body(reply.response)):
             conductor.ending.delivered(reply)
         else:
             conductor.ending.undelivered(reply, event, _surroundings(context))
@@ -57,13 +52,14 @@ def build(
     @helper.create
     @helper.update
     def begin(event: Event, context: Any) -> Reply | None:
-        return conductor.begin(event, _surroundings(context))
+        take_up = conductor.wait if is_waiter(event) else conductor.begin
+        return take_up(event, _surroundings(context))
 
     @helper.poll_create
     @helper.poll_update
     @helper.poll_delete
     def look(event: Event, context: Any) -> Reply | None:
-        return conductor.look(event["Memory"], _surroundings(context))
+        return conductor.look(event["Path"], event["Memory"], _surroundings(context))
 
     @helper.delete
     def forget(event: Event, context: Any) -> Reply | None:
@@ -82,7 +78,7 @@ def build(
         memory = conductor.recall(poll)
         if memory is not None:
             request = memory.event or {}
-            helper({**request, "CrHelperPoll": True, "Memory": memory}, context)
+            helper({**request, "CrHelperPoll": True, "Path": poll.path, "Memory": memory}, context)
 
     # crhelper registers them by decorator; they are called through it only.
     del begin, look, forget

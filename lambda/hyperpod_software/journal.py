@@ -64,7 +64,8 @@ def _looked(case: Case, reason: str, now: float) -> dict[str, Any]:
     return {
         "request": case.ticket.request_id,
         "cluster": case.cluster,
-        "rollback": case.rollback,
+        "window": case.window.number,
+        "rollback": case.softly or case.rollback,
         "seconds_since_request": round(now - case.ticket.issued),
         "reason": reason,
     }

@@ -9,6 +9,7 @@ from typing import Any
 from sandbox.inside.edges import custom_response, is_custom_response, refusal
 from sandbox.inside.endpoints import ENDPOINTS
 from sandbox.inside.formation import mend_stacks
+from sandbox.inside.hours import let_hours_pass
 from sandbox.inside.mends import mend_authorization, mend_images, mend_logs, mend_schedules
 from sandbox.inside.modules import ACCOUNT, REGION, Json, module
 from sandbox.inside.watchdog import end_with_parent
@@ -87,6 +88,7 @@ def main() -> None:
     mend_schedules()
     mend_logs()
     mend_stacks()
+    ENDPOINTS["/_sandbox/pace"] = let_hours_pass().set_pace
     application.app = in_front_of(application.app)
     sys.argv = ["ministack"]
     application.main()

@@ -17,6 +17,10 @@ from sandbox.inside.modules import Json, module
 _Key = tuple[str, str]
 """A stack's id and a resource's logical id."""
 
+_Action = Callable[[Json], Any]
+"""What answers requests of one kind."""
+
+_OK = 200
 _SUFFIX = 12
 _LETTERS = string.ascii_letters + string.digits
 _FAILED = ("CREATE_FAILED", "UPDATE_FAILED")
@@ -33,6 +37,8 @@ def mend_stacks() -> None:
     _mend_failed_creates()
     _mend_log_groups()
     _mend_updates_after_a_failure()
+    _mend_roles()
+    _mend_exports()
 
 
 def _stacks() -> Any:
@@ -176,3 +182,97 @@ def _mend_updates_after_a_failure() -> None:
                 stack["StackStatus"] = status
 
     handlers._update_stack = handlers._ACTION_HANDLERS["UpdateStack"] = update_stack
+
+
+def _mend_roles() -> None:
+    """Let a stack show the service role that CloudFormation works with: the last that was given."""
+    actions: dict[str, _Action] = module("services.cloudformation.handlers")._ACTION_HANDLERS
+    actions["CreateStack"] = _keeping_role(actions["CreateStack"])
+    actions["UpdateStack"] = _keeping_role(actions["UpdateStack"])
+    actions["CreateChangeSet"] = _noting_role(actions["CreateChangeSet"])
+    actions["ExecuteChangeSet"] = _taking_role(actions["ExecuteChangeSet"])
+    actions["DescribeStacks"] = _showing_roles(actions["DescribeStacks"])
+
+
+def _keeping_role(action: _Action) -> _Action:
+    def act(request: Json) -> Any:
+        answer = action(request)
+        if answer[0] == _OK:
+            _keep_role(_asked(request, "StackName"), _asked(request, "RoleARN"))
+        return answer
+
+    return act
+
+
+def _noting_role(action: _Action) -> _Action:
+    def create_change_set(request: Json) -> Any:
+        answer = action(request)
+        if answer[0] == _OK:
+            _change_set(request)["RoleARN"] = _asked(request, "RoleARN")
+        return answer
+
+    return create_change_set
+
+
+def _taking_role(action: _Action) -> _Action:
+    def execute_change_set(request: Json) -> Any:
+        executed = _change_set(request)
+        answer = action(request)
+        if answer[0] == _OK:
+            _keep_role(executed["StackId"], executed["RoleARN"])
+        return answer
+
+    return execute_change_set
+
+
+def _showing_roles(action: _Action) -> _Action:
+    def describe_stacks(request: Json) -> Any:
+        status, headers, body = action(request)
+        text: str = body.decode()
+        for stack in _stacks().values():
+            shown = f"<StackId>{stack['StackId']}</StackId>"
+            if role := stack.get("RoleARN"):
+                text = text.replace(shown, f"{shown}<RoleARN>{role}</RoleARN>")
+        return status, headers, text.encode()
+
+    return describe_stacks
+
+
+def _keep_role(stack: str, role: str) -> None:
+    record: Json | None = module("services.cloudformation.handlers")._resolve_stack(stack)
+    if record is not None and role:
+        record["RoleARN"] = role
+
+
+def _change_set(request: Json) -> Json:
+    find = module("services.cloudformation.changesets")._find_change_set
+    found: Json | None = find(_asked(request, "ChangeSetName"), _asked(request, "StackName"))[1]
+    return {} if found is None else found
+
+
+def _asked(request: Json, key: str) -> str:
+    return str(module("services.cloudformation.handlers")._p(request, key))
+
+
+def _mend_exports() -> None:
+    """Let no exported value change that another stack imports; it is found out at the end."""
+    stacks = module("services.cloudformation.stacks")
+    handlers = module("services.cloudformation.handlers")
+    exports = module("services.cloudformation")._exports
+    resolve: Callable[..., tuple[Any, dict[str, Json]]] = stacks._resolve_stack_outputs
+
+    def resolve_stack_outputs(*given: Any) -> Any:
+        outputs, new = resolve(*given)
+        for name, export in new.items():
+            importers = sorted(
+                stack
+                for stack, record in _stacks().items()
+                if record["StackStatus"] != "DELETE_COMPLETE"
+                and name in handlers._imported_export_names(record, stack)
+            )
+            if importers and export["Value"] != exports.get(name, export)["Value"]:
+                by = ", ".join(importers)
+                raise ValueError(f"Export {name} cannot be updated as it is in use by {by}")
+        return outputs, new
+
+    stacks._resolve_stack_outputs = resolve_stack_outputs

@@ -7,15 +7,10 @@ Each of these replaces a function of MiniStack before it starts.
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import json
 import os
 import queue
 import re
-import sys
-import termios
-import time
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -107,7 +102,7 @@ def mend_images() -> None:
 def mend_schedules() -> None:
     """Let the minutes of schedules last as long as the sandbox was told."""
     seconds = float(os.environ.get("SANDBOX_MINUTE", "60"))
-    if seconds >= 60:
+    if seconds == 60:
         return
     events = module("services.eventbridge")
     original: Callable[[str], int | None] = events._parse_rate_seconds
@@ -120,35 +115,51 @@ def mend_schedules() -> None:
     events._SCHEDULER_TICK_INTERVAL = min(1.0, seconds / 4)
 
 
+_END = "end of what an invocation logged"
+_TOLD = f"""
+def _told(handler, event, context):
+    import sys
+    try:
+        return handler(event, context)
+    finally:
+        print("{_END}", file=sys.stderr, flush=True)
+
+"""
+_CALL = "handler_fn(event, context)"
+
+
 def mend_logs() -> None:
-    """Let no line of a function's log be lost on a busy machine.
+    """Let no line of a function in Python be lost on a busy machine.
 
     MiniStack gives a thread that reads a function's lines 5 to 50 ms after the function's end.
     """
-    worker = module("core.lambda_runtime").Worker
+    runtime = module("core.lambda_runtime")
+    script: str = runtime._PYTHON_WORKER_SCRIPT
+    assert script.count(_CALL) == 1, "MiniStack calls functions in another way"
+    runtime._PYTHON_WORKER_SCRIPT = _TOLD + script.replace(
+        _CALL, "_told(handler_fn, event, context)"
+    )
+    original: Callable[..., str] = runtime.Worker._drain_stderr_bounded
 
-    def drain(self: Any, **_waits: float) -> str:
+    def drain(self: Any, **waits: float) -> str:
+        if not str(self.config.get("Runtime")).startswith("python"):
+            return original(self, **waits)
         lines: list[str] = []
-        in_vain = 0
-        while in_vain < _LOOKS:
-            in_vain += 1
-            if self._proc and _unread(self._proc.stderr):
-                in_vain = 0
-            with contextlib.suppress(queue.Empty):
-                lines.append(self._stderr_queue.get_nowait())
-                in_vain = 0
+        while True:
+            try:
+                line: str = self._stderr_queue.get(timeout=_ENDED)
+            except queue.Empty:
+                if self._proc is None or self._proc.poll() is not None:
+                    return "\n".join(lines)
                 continue
-            time.sleep(0.002)
-        return "\n".join(lines)
+            rest = line.removesuffix(_END)
+            if rest or rest == line:
+                lines.append(rest)
+            if rest != line:
+                return "\n".join(lines)
 
-    worker._drain_stderr_bounded = drain
-
-
-_LOOKS = 50
-"""Looks without a line after which there will be none. Each lets the reading thread go on, so they
-are counted, and not seconds: those pass on a busy machine while that thread stands still."""
+    runtime.Worker._drain_stderr_bounded = drain
 
 
-def _unread(pipe: Any) -> int:
-    """How many bytes lie in a pipe."""
-    return int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)), sys.byteorder)
+_ENDED = 1.0
+"""Seconds after which a function that has ended and said nothing more was ended from outside."""

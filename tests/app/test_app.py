@@ -226,13 +226,15 @@ def test_the_stack_and_the_timeout_are_as_asked_and_the_outputs_are_the_attribut
         ({"alarms": ""}, "-c alarms=: must be 1 to 10 alarms"),
         ({"alarms": "a,,b"}, "-c alarms=a,,b: '' must be the name of a CloudWatch alarm"),
         ({"timeout": "x"}, "-c timeout=x: must be a whole number of minutes"),
-        ({"timeout": "721"}, "-c timeout=721: must be from 5 minutes to 12 hours"),
+        ({"timeout": "1441"}, "-c timeout=1441: must be from 5 minutes to 24 hours"),
+        ({"timeout": "58", "wait": "no"}, "-c timeout=58: must be at most 57 minutes for a depl"),
+        ({"allow-caller-credentials": "1"}, "-c allow-caller-credentials=1: must be yes or no"),
         ({"timeout": "²"}, "-c timeout=²: must be a whole number of minutes"),
         ({"on-create": "Patch"}, "-c on-create=Patch: must be patch or adopt"),
         ({"on-rollback": ""}, "-c on-rollback=: must be restore or leave"),
         (
-            {"alarms": "arn:aws:cloudwatch:us-east-1:1:alarm:a"},
-            "-c alarms=arn:aws:cloudwatch:us-ea",
+            {"alarms": "b,arn:aws:ours"},
+            "-c alarms=b,arn:aws:ours: 'arn:aws:ours' must be the name of a CloudWatch alarm",
         ),
         ({"cluster-tags": ""}, "-c cluster-tags=: '' must be KEY=VALUE, each key once"),
         ({"cluster-tags": "a"}, "-c cluster-tags=a: 'a' must be KEY=VALUE"),
@@ -341,6 +343,17 @@ def test_a_batch_may_be_sent_to_slurm_where_allowed():
     assert declared(wait_interval=60, allow_on_slurm=True) == {
         **declared(wait_interval="60"),
         "AllowRollingUpdateOnSlurm": "true",
+    }
+
+
+def test_a_patch_of_a_day_has_waiters_and_may_go_on_credentials_of_the_caller():
+    found = template(cluster="ml", image=AMI, timeout="1440", allow_caller_credentials="yes")
+    kinds = [one["Type"] for one in found["Resources"].values()]
+    assert kinds.count("Custom::HyperPodPatchWaiter") == 25
+    assert declared(allow_caller_credentials="no") == declared()
+    assert declared(allow_caller_credentials="yes") == {
+        **declared(),
+        "AllowCallerCredentials": "true",
     }
 
 
@@ -498,7 +511,7 @@ def test_only_the_users_files_may_declare_what_is_for_others(tmp_path, monkeypat
 
 
 def test_it_runs_from_anywhere_and_twice_the_same(tmp_path):
-    context = {"cluster": "ml", "image": AMI, "groups": "workers", "batch": "25%"}
+    context = {"cluster": "ml", "image": AMI, "groups": "workers", "batch": "25%", "timeout": 360}
     found = []
     for seed in ("1", "2"):
         outdir = tmp_path / seed
@@ -522,22 +535,26 @@ def test_the_command_line_shows_one_line_for_a_bad_key(tmp_path):
     ]
 
 
-def test_the_command_line_shows_another_image_and_nothing_else(tmp_path):
-    keys = ("-c", "cluster=ml", "-c", "groups=workers", "-c", "batch=25%", "-c")
-    assert cdk("synth", *keys, f"image={AMI}", outdir=tmp_path / "before").returncode == 0
-    before = tmp_path / "before/HyperPodPatching.template.json"
+def test_the_command_line_shows_another_image_and_nothing_else_as_the_readme_does(tmp_path):
+    shown = re.search(
+        r"^\$ cdk (diff --method=template .*)\n((?:.+\n)+)```$",
+        (ROOT / "README.md").read_text(),
+        re.MULTILINE,
+    )
+    assert shown is not None
+    arguments = shown[1].split()
+    assert "timeout=360" in arguments
+    image = next(one for one in arguments if one.startswith("image="))
+    before = ["image=ami-00000000000000001" if one == image else one for one in arguments]
+    assert cdk("synth", *before[2:], outdir=tmp_path / "before").returncode == 0
     done = cdk(
-        *("diff", "--template", str(before), *keys, "image=ami-0fedcba9876543210"),
+        *(*arguments, "--template", str(tmp_path / "before/HyperPodPatching.template.json")),
         outdir=tmp_path / "after",
     )
-    shown = (line.rstrip() for line in (done.stdout + done.stderr).splitlines())
-    assert [line for line in shown if line] == [
+    lines = (line.rstrip() for line in (done.stdout + done.stderr).splitlines())
+    assert [line for line in lines if line] == [
         "Stack HyperPodPatching",
-        "Resources",
-        "[~] Custom::HyperPodClusterSoftware ClusterSoftware/Resource ClusterSoftwareCE00E3E5",
-        " └─ [~] ImageId",
-        f"     ├─ [-] {AMI}",
-        "     └─ [+] ami-0fedcba9876543210",
+        *shown[2].splitlines(),
         "✨  Number of stacks with differences: 1",
     ]
 

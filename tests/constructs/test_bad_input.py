@@ -46,6 +46,7 @@ ARGUMENTS = (
     "on_rollback",
     "on_skipped_nodes",
     "wait_for_completion",
+    "allow_caller_credentials",
     "cluster_tags",
 )
 
@@ -140,6 +141,6 @@ def test_what_is_accepted_is_what_is_documented(app: App) -> None:
         cluster="ml",
         image=SoftwareImage.latest(),
         instance_groups=["g" * 63],
-        timeout=Duration.hours(12),
+        timeout=Duration.hours(24),
         on_create=OnCreate.ADOPT,
     )

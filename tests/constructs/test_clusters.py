@@ -127,7 +127,7 @@ def refused(stack, **properties):
 
 def test_what_is_refused_leaves_nothing_in_the_stack(stack, synthesize):
     refused(stack, cluster_tags={})
-    refused(stack, image=SoftwareImage.from_ssm_parameter("/a"), timeout=Duration.hours(2))
+    refused(stack, wait_for_completion=False, timeout=Duration.hours(2))
     assert "Resources" not in synthesize(stack)
 
 
@@ -138,8 +138,8 @@ def test_what_is_refused_takes_no_group_no_permission_and_no_name(stack, synthes
     refused(
         stack,
         cluster=ARN,
-        timeout=Duration.hours(2),
-        image=SoftwareImage.custom_ami(Fn.import_value("Image")),
+        timeout=Duration.hours(25),
+        image=SoftwareImage.custom_ami("ami-0123456789abcdef0"),
     )
     declare(stack, "Refused", "other")
     template = synthesize(stack)

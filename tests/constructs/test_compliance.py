@@ -21,7 +21,7 @@ ARN = "arn:aws:sagemaker:us-east-1:123456789012:cluster/abcdef012345"
 
 
 def declare_everything(stack):
-    """All a template can hold: every image, every permission, every property."""
+    """All a template can hold: every image, every permission, every property, waiters."""
     key = kms.Key.from_key_arn(stack, "Key", KEY)
     alarm = cloudwatch.Alarm.from_alarm_name(stack, "Alarm", "errors")
     rolling_update = RollingUpdate(
@@ -43,6 +43,7 @@ def declare_everything(stack):
             image=image,
             instance_groups=[name],
             rolling_update=rolling_update,
+            timeout=Duration.hours(6) if name == "parameter" else None,
             cluster_tags={"team": "ml"} if name == "custom" else None,
         )
 

@@ -49,6 +49,8 @@ def test_everything_that_can_be_declared_is_said(stack, declared):
         on_create=OnCreate.ADOPT,
         on_rollback=OnRollback.LEAVE,
         on_skipped_nodes=OnSkippedNodes.WARN,
+        wait_for_completion=False,
+        allow_caller_credentials=True,
     )
     assert declared() == {
         "ClusterName": "ml",
@@ -67,6 +69,8 @@ def test_everything_that_can_be_declared_is_said(stack, declared):
         "OnCreate": "adopt",
         "OnRollback": "leave",
         "OnSkippedNodes": "warn",
+        "WaitForCompletion": "false",
+        "AllowCallerCredentials": "true",
     }
 
 
@@ -277,6 +281,7 @@ def test_tokens_pass_through_unresolved(stack, declared):
             wait_interval=Duration.seconds(number),
             rollback_alarms=[cloudwatch.Alarm.from_alarm_name(stack, "Alarm", text)],
         ),
+        timeout=Duration.hours(24),
     )
     said = declared()
     assert said["ClusterName"] == said["ImageId"] == {"Ref": "Text"}
@@ -312,8 +317,9 @@ def test_a_hundred_groups_with_the_longest_names_are_accepted(stack, declared):
         (Duration.minutes(57), 3420, "3600"),
         (Duration.minutes(5), 300, "480"),
         (Duration.seconds(1801), 1801, "1981"),
+        (Duration.hours(24), 86_400, "3600"),
     ],
-    ids=["default", "longest", "shortest", "odd"],
+    ids=["default", "longest without waiters", "shortest", "odd", "longest"],
 )
 def test_cloudformation_waits_longer_than_the_handler(
     stack, synthesize, timeout, seconds, service_timeout

@@ -130,23 +130,19 @@ def test_an_order_that_was_given_is_kept(stack, synthesize, way):
     assert order(synthesize(stack)) == "bca"
 
 
-def test_long_waits_are_in_the_row_with_their_wait_conditions(stack, synthesize):
+def test_the_next_declaration_of_a_cluster_waits_for_the_last_waiter_of_the_one_before(
+    stack, synthesize
+):
     for name in "abc":
         declare(stack, name, timeout=Duration.hours(2))
     template = synthesize(stack)
     assert order(template) == "abc"
     waiting = waits(template)
     for earlier, later in ("ab", "bc"):
-        ends = [one for one in waiting if one.startswith(f"{earlier}Completion")]
-        begins = [
-            one
-            for one, its in template["Resources"].items()
-            if one.startswith(later) and its["Type"] != "AWS::CloudFormation::WaitCondition"
-        ]
-        assert len(ends) == 1
-        # A handle's URL is good for a time: it is made when its turn has come.
-        assert len(begins) == 2
-        assert all(ends[0] in waiting[begin] for begin in begins)
+        (last,) = [one for one in waiting if one.startswith(f"{earlier}WaiterLast")]
+        chain = [one for one in waiting if one.startswith(later)]
+        assert len(chain) == 3
+        assert all(last in waiting[one] for one in chain)
 
 
 def test_a_nested_stack_that_waits_for_a_declaration_makes_no_cycle(stack, synthesize):

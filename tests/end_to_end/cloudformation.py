@@ -1,9 +1,9 @@
 """CloudFormation as AWS documents it, where the sandbox's own differs.
 
-A loopback server takes answers and signals, as the response buckets do, and tells of the stack.
-`Stack` goes through the sequences of requests that CloudFormation sends for one resource, and waits
-for a signal where a request brings a new handle. The function behind it is woken by what is in
-EventBridge, and by nothing else.
+What happens in a stack comes from the model in `tests.cloudformation`. A loopback server takes the
+answers, as the response buckets do, and tells of the stacks. The function behind it is woken by
+what is in EventBridge, and by nothing else. All go by the sandbox's clock, which is put ahead where
+everything waits: a patch of hours takes no time.
 """
 
 from __future__ import annotations
@@ -11,33 +11,37 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from typing import Any, Self
-from urllib.parse import parse_qs, quote
-from xml.sax.saxutils import escape
+from urllib.parse import parse_qs
 
+from sandbox.clock import Clock
 from sandbox.images import ACCOUNT, NEW, REGION
-from sandbox.waiting import until
-from tests.end_to_end.function import Function, Ran
+from tests.cloudformation import messages
+from tests.cloudformation.messages import Answer, Event, GivenUp, Happening
+from tests.cloudformation.relay import WAITER, WINDOW, with_waiters
+from tests.cloudformation.stack import Stack as Model
+from tests.cloudformation.template import CUSTOM, Resource, Template
+from tests.end_to_end.function import Function
 
-ANSWER_LIMIT = 4096
+NAME = "as-it-is"
 URL_LIFETIME = 7200
-HANDLE_LIFETIME = 86_400
-LONG = 43_020
-"""The function's deadline for a declared timeout of twelve hours, in seconds."""
 LOGICAL_ID = "Software"
-TOO_LONG = "Response object is too long."
-NO_ANSWER = (
-    "CloudFormation did not receive a response from your Custom Resource. Please check your logs."
-)
+ANOTHER = {"Another": Resource({}, "Custom::SomebodyElses")}
+"""Somebody else's resource, beside ours. It goes on until a test lets it fail."""
 DROP = 0
 """A mood of the bucket: hang up without a word."""
-
-Properties = Mapping[str, Any]
+PAUSE = 6.0
+"""Seconds between two phases of an operation."""
+LOOKS_EVERY = 600.0
+"""Seconds between two looks, but for the last one in a window."""
+LAST_LOOK = 150.0
+"""Seconds before the end of CloudFormation's patience."""
+_PAGE = 5
 
 
 def software(
@@ -45,91 +49,65 @@ def software(
     image: str = NEW.id,
     groups: tuple[str, ...] = ("workers",),
     *,
-    handle: Handle | None = None,
-) -> dict[str, Any]:
-    """Properties as CloudFormation sends them: all text. With a handle the patch may take hours."""
-    long = {"Timeout": str(LONG), "WaitConditionHandle": handle.url} if handle else {}
-    return {
+    timeout: int = WINDOW,
+) -> Template:
+    """A template with one resource of ours, and with its waiters where the timeout needs them."""
+    properties = {
         "ServiceToken": "not looked at",
         "ServiceTimeout": "3600",
         "ClusterName": cluster,
         "ImageId": image,
         "InstanceGroups": [{"InstanceGroupName": name} for name in groups],
-        "Timeout": "3420",
-        **long,
+        "Timeout": timeout,
     }
+    return with_waiters(LOGICAL_ID, Resource(properties))
 
 
 @dataclass(eq=False, kw_only=True)
-class Box:
-    """A pre-signed URL, and what was put there."""
+class Request:
+    """One request to a resource, and what was put at its pre-signed URL."""
 
+    event: dict[str, Any]
     url: str
     expires: float
-    taken: list[bytes] = field(default_factory=list)
-    """Everything that the bucket took; the first one is CloudFormation's."""
-    late: list[bytes] = field(default_factory=list)
+    taken: list[bytes] = field(default_factory=list[bytes])
+    """What the bucket took while CloudFormation waited; the first one counts."""
+    late: list[bytes] = field(default_factory=list[bytes])
     """What came when CloudFormation did not wait any more."""
     tries: int = 0
     over: bool = False
 
-
-@dataclass(eq=False, kw_only=True)
-class Request(Box):
-    """One request to the resource, and the answer that took effect."""
-
-    event: dict[str, Any]
+    @property
+    def name(self) -> str:
+        return f"{self.event['RequestType']} {self.event['LogicalResourceId']}"
 
     @property
-    def answer(self) -> dict[str, Any] | None:
-        """What CloudFormation makes of the first answer."""
-        if not self.taken:
-            return None
-        if len(self.taken[0]) > ANSWER_LIMIT:
-            return {"Status": "FAILED", "Reason": TOO_LONG}
-        body: dict[str, Any] = json.loads(self.taken[0])
-        for name in ("StackId", "RequestId", "LogicalResourceId"):
-            assert body[name] == self.event[name], f"an answer to something else: {body}"
-        assert body["Status"] in ("SUCCESS", "FAILED")
-        assert 1 <= len(body["PhysicalResourceId"].encode()) <= 1024
-        assert body["Status"] == "SUCCESS" or body["Reason"]
-        return body
-
-
-@dataclass(eq=False, kw_only=True)
-class Handle(Box):
-    """A wait condition's handle, and the signal that took effect."""
+    def properties(self) -> dict[str, Any]:
+        properties: dict[str, Any] = self.event["ResourceProperties"]
+        return properties
 
     @property
-    def signal(self) -> dict[str, str] | None:
-        """What CloudFormation makes of the first signal; more with its id are ignored."""
-        if not self.taken:
-            return None
-        assert len(self.taken[0]) <= ANSWER_LIMIT
-        body: dict[str, str] = json.loads(self.taken[0])
-        assert body.keys() == {"Status", "Reason", "UniqueId", "Data"}
-        assert all(isinstance(value, str) for value in body.values())
-        assert all(body.values())
-        assert body["Status"] in ("SUCCESS", "FAILURE")
-        return body
+    def answer(self) -> dict[str, Any]:
+        assert self.taken, f"no answer to {self.name}"
+        answer: dict[str, Any] = json.loads(self.taken[0])
+        return answer
 
     @property
-    def attributes(self) -> list[str]:
-        """What a template makes of the wait condition's ``Data``."""
-        assert self.signal is not None
-        return json.dumps({self.signal["UniqueId"]: self.signal["Data"]}).split("|")[1:-1]
+    def outcome(self) -> str:
+        return str(self.answer["Data"]["Outcome"])
 
 
 class CloudFormation:
-    """The server: the buckets for what is told, and DescribeStacks and DescribeStackEvents."""
+    """The server: the buckets for answers, and DescribeStacks and DescribeStackEvents."""
 
     def __init__(self) -> None:
-        self.boxes: dict[str, Box] = {}
+        self.now: Callable[[], float] = time.time
         self.stacks: dict[str, Stack] = {}
-        self.moods: list[int | None] = []
-        """What the next PUTs get instead of being taken: a status, or DROP. None: it is taken."""
-        self.took: list[Box] = []
-        """Where something was taken, in its order."""
+        self.moods: list[int] = []
+        """What the next PUTs get instead of being taken: a status, or DROP."""
+        self.took: list[Request] = []
+        """What something was taken for, in its order."""
+        self._boxes: dict[str, Request] = {}
         self._http = _Server(("127.0.0.1", 0), _Handler)
         self._http.owner = self
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,))
@@ -153,258 +131,104 @@ class CloudFormation:
         query = f"X-Amz-Date={date}&X-Amz-Expires={URL_LIFETIME}&X-Amz-Signature=SECRET"
         path = f"/{event['RequestId']}?{query}"
         event["ResponseURL"] = self.url + path
-        request = Request(url=self.url + path, expires=signed + URL_LIFETIME, event=event)
-        self.boxes[path] = request
+        request = Request(event=event, url=self.url + path, expires=signed + URL_LIFETIME)
+        self._boxes[path] = request
         return request
 
-    def handle(self, stack_id: str) -> Handle:
-        """A wait condition's new handle."""
-        expires = time.time() + HANDLE_LIFETIME
-        name = quote(f"{stack_id}/Handle{next(_numbers):08}", safe="")
-        path = f"/{name}?AWSAccessKeyId=AKIA&Expires={expires:.0f}&Signature=SECRET%2B%3D"
-        self.boxes[path] = handle = Handle(url=self.url + path, expires=expires)
-        return handle
-
     def put(self, path: str, body: bytes) -> int:
-        """What the bucket says to an answer or a signal."""
-        box = self.boxes.get(path)
-        if box is None:
+        """What the bucket says to an answer."""
+        request = self._boxes.get(path)
+        if request is None:
             return 403  # The signature is spoilt.
-        box.tries += 1
-        mood = self.moods.pop(0) if self.moods else None
-        if mood is not None:
-            return mood
-        if time.time() > box.expires:
+        request.tries += 1
+        if self.moods:
+            return self.moods.pop(0)
+        if self.now() > request.expires:
             return 403
-        (box.late if box.over else box.taken).append(body)
-        self.took.append(box)
+        (request.late if request.over else request.taken).append(body)
+        self.took.append(request)
         return 200
 
     def answer(self, form: Mapping[str, str]) -> str:
         """The Query protocol's XML."""
-        stack = self.stacks[form["StackName"]]
-        action = form["Action"]
+        stack, action = self.stacks[form["StackName"]], form["Action"]
         if action == "DescribeStacks":
-            inner = (
-                f"<Stacks><member><StackName>as-it-is</StackName><StackId>{stack.id}</StackId>"
-                f"<CreationTime>{_iso(stack.born)}</CreationTime>"
-                f"<StackStatus>{stack.status}</StackStatus></member></Stacks>"
-            )
+            inner = f"<Stacks>{stack.described()}</Stacks>"
         else:
             assert action == "DescribeStackEvents"
             inner = stack.page(int(form.get("NextToken", "0")))
         return f"<{action}Response><{action}Result>{inner}</{action}Result></{action}Response>"
 
 
-_numbers = count(1)
+_new_id = map("{:032X}".format, count(1)).__next__
 
 
 class Stack:
-    """A stack with one resource of ours in it, and the requests that CloudFormation makes."""
+    """A stack of the model whose requests the real function answers."""
 
-    def __init__(self, formation: CloudFormation, function: Function, events: Any) -> None:
-        number = next(_numbers)
-        self.id = f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/as-it-is/{number:08}"
-        self.status = "CREATE_IN_PROGRESS"
-        self.born = time.time()
-        self.physical_id: str | None = None
-        self.properties: Properties | None = None
+    def __init__(
+        self, formation: CloudFormation, function: Function, events: Any, clock: Clock
+    ) -> None:
+        self.id = f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/{NAME}/{_new_id()}"
+        self.model = Model(name=NAME, pause=PAUSE, new_id=_new_id)
         self.requests: list[Request] = []
+        """Those to the function, in their order."""
+        self.delivers = True
+        """Lambda delivers requests at once."""
         self._formation = formation
         self._function = function
         self._eventbridge = events
-        self._events: list[tuple[str, str, float]] = []
+        self._clock = clock
+        self._born = clock.now()
+        self._shown: list[Event] = []
         formation.stacks[self.id] = self
 
-    # The sequences
+    @property
+    def status(self) -> str:
+        return self.model.status
 
-    def create(self, properties: Properties) -> Request:
-        """Create, and Delete where that fails."""
-        request = self.begin_create(properties)
-        self.await_answer(request)
-        return self.await_end(self.end_create(request))
+    @property
+    def names(self) -> list[str]:
+        """All requests so far, as ``Create Software``."""
+        return [request.name for request in self.requests]
 
-    def begin_create(self, properties: Properties, *, age: float = 0.0) -> Request:
-        self.properties = properties
-        return self._send("Create", "CREATE_IN_PROGRESS", age, ResourceProperties=properties)
+    def last(self, logical_id: str = LOGICAL_ID) -> Request:
+        """The last request to a resource."""
+        its = (one for one in self.requests if one.event["LogicalResourceId"] == logical_id)
+        return list(its)[-1]
 
-    def end_create(self, request: Request) -> Request:
-        """What CloudFormation does with the answer to a Create, or with none."""
-        answer = self._close(request)
-        if answer["Status"] == "SUCCESS":
-            self.physical_id = answer["PhysicalResourceId"]
-            self._happened(LOGICAL_ID, "CREATE_COMPLETE")
-            if self.waits_on(request) is None:
-                self.status = "CREATE_COMPLETE"
-            return request
-        self.physical_id = answer.get("PhysicalResourceId")
-        self._happened(LOGICAL_ID, "CREATE_FAILED")
-        self._undo_create()
+    # What a user does
+
+    def begin(self, template: Template) -> Request:
+        """Create or update the stack, up to its first request and the answers given at once."""
+        before = len(self.requests)
+        self._do(lambda: self.model.operate(template))
+        return self.requests[before]
+
+    def deploy(self, template: Template) -> Request:
+        """Create or update the stack, and wait for the end."""
+        request = self.begin(template)
+        self.rest()
         return request
 
-    def _undo_create(self) -> None:
-        self.status = "ROLLBACK_IN_PROGRESS"
-        self.delete()
-        self.status = "ROLLBACK_COMPLETE"
+    def cancel(self) -> None:
+        self._do(self.model.cancel)
 
-    def cancel_create(self) -> Request:
-        """Another resource fails while the Create runs: nobody tells the function. The Delete that
-        follows names an id that CloudFormation has invented."""
-        self.requests[-1].over = True
-        self._happened(LOGICAL_ID, "CREATE_FAILED")
-        self.status = "ROLLBACK_IN_PROGRESS"
-        self.physical_id = None
-        return self.delete()
+    def fail(self, logical_id: str) -> None:
+        """Somebody else's resource fails."""
+        (request,) = (one for one in self.model.waiting.values() if one.logical_id == logical_id)
+        failed = Answer(False, logical_id, reason="Not ours.")
+        self._do(lambda: self.model.answered(request.id, failed))
 
-    def update(self, properties: Properties) -> Request:
-        """Update, and Update with the old properties where that fails."""
-        request = self.begin_update(properties)
-        self.await_answer(request)
-        return self.await_end(self.end_update(request))
+    def delete(self) -> None:
+        """Delete the stack: while it is created, that cancels the creation; an update ends before."""
+        if self.status != "CREATE_IN_PROGRESS":
+            self.rest()
+        self._do(self.model.delete)
 
-    def begin_update(self, properties: Properties, *, age: float = 0.0) -> Request:
-        self.status = "UPDATE_IN_PROGRESS"
-        return self._send(
-            "Update",
-            "UPDATE_IN_PROGRESS",
-            age,
-            PhysicalResourceId=self.physical_id,
-            ResourceProperties=properties,
-            OldResourceProperties=self.properties,
-        )
+    # Time
 
-    def end_update(self, request: Request) -> Request:
-        """What CloudFormation does with the answer to an Update, or with none."""
-        answer = self._close(request)
-        if answer["Status"] == "FAILED":
-            self._happened(LOGICAL_ID, "UPDATE_FAILED")
-            self.roll_back(request)
-            return request
-        self._happened(LOGICAL_ID, "UPDATE_COMPLETE")
-        if self.waits_on(request) is None:
-            self._complete_update(request)
-        return request
-
-    def _complete_update(self, request: Request) -> None:
-        assert request.answer is not None
-        self.properties = request.event["ResourceProperties"]
-        replaced, self.physical_id = self.physical_id, request.answer["PhysicalResourceId"]
-        self.status = "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"
-        if replaced != self.physical_id:
-            self.delete(replaced)
-        self.status = "UPDATE_COMPLETE"
-
-    def roll_back(self, failed: Request) -> Request:
-        """The Update that undoes one, and its end."""
-        request = self.begin_roll_back(failed)
-        self.await_answer(request)
-        return self.end_roll_back(request)
-
-    def begin_roll_back(self, failed: Request) -> Request:
-        """No event of that Update says what it is: the stack's status does."""
-        failed.over = True
-        handle = self.waits_on(failed)
-        if handle is not None:
-            handle.over = True
-        self.status = "UPDATE_ROLLBACK_IN_PROGRESS"
-        return self._send(
-            "Update",
-            "UPDATE_IN_PROGRESS",
-            0.0,
-            PhysicalResourceId=self.physical_id,
-            ResourceProperties=failed.event["OldResourceProperties"],
-            OldResourceProperties=failed.event["ResourceProperties"],
-        )
-
-    def end_roll_back(self, request: Request) -> Request:
-        done = self._close(request)["Status"] == "SUCCESS"
-        self._happened(LOGICAL_ID, "UPDATE_COMPLETE" if done else "UPDATE_FAILED")
-        self.status = "UPDATE_ROLLBACK_COMPLETE" if done else "UPDATE_ROLLBACK_FAILED"
-        return request
-
-    def delete(self, physical_id: str | None = None) -> Request:
-        invented = f"as-it-is-{LOGICAL_ID}-1A2B3C4D5E6F"
-        request = self._send(
-            "Delete",
-            "DELETE_IN_PROGRESS",
-            0.0,
-            PhysicalResourceId=physical_id or self.physical_id or invented,
-            ResourceProperties=self.properties,
-        )
-        self.await_answer(request)
-        answer = self._close(request)
-        assert answer["PhysicalResourceId"] == request.event["PhysicalResourceId"]
-        assert answer["Status"] == "SUCCESS", answer
-        self._happened(LOGICAL_ID, "DELETE_COMPLETE")
-        return request
-
-    # Waiting past the hour
-
-    def handle(self) -> Handle:
-        """A new handle, as each new declaration of a long timeout brings one."""
-        return self._formation.handle(self.id)
-
-    def waits_on(self, request: Request) -> Handle | None:
-        """The handle that came with this request, if it is a new one."""
-        event = request.event
-        url = event["ResourceProperties"].get("WaitConditionHandle")
-        if url is None or url == event.get("OldResourceProperties", {}).get("WaitConditionHandle"):
-            return None
-        handle = self._formation.boxes[url.removeprefix(self._formation.url)]
-        assert isinstance(handle, Handle)
-        return handle
-
-    def await_end(self, request: Request) -> Request:
-        """Let the rules fire until the signal is there, where the resource is complete and its
-        wait condition waits."""
-        handle = self.waits_on(request)
-        if handle is not None and self.status.endswith("_IN_PROGRESS"):
-            self.await_answer(handle)
-            self.end_wait(request)
-        return request
-
-    def end_wait(self, request: Request) -> None:
-        """What CloudFormation does with the signal, or with none in all the condition's time."""
-        handle = self.waits_on(request)
-        assert handle is not None
-        handle.over = True
-        create = request.event["RequestType"] == "Create"
-        if handle.signal is not None and handle.signal["Status"] == "SUCCESS":
-            if create:
-                self.status = "CREATE_COMPLETE"
-            else:
-                self._complete_update(request)
-        elif create:
-            self._undo_create()
-        else:
-            self.roll_back(request)
-
-    # What they are made of
-
-    def _send(self, kind: str, status: str, age: float, **more: Any) -> Request:
-        signed = time.time() - age
-        event = {
-            "RequestType": kind,
-            "ServiceToken": "not looked at",
-            "StackId": self.id,
-            "RequestId": f"request-{next(_numbers):08}",
-            "LogicalResourceId": LOGICAL_ID,
-            "ResourceType": "Custom::HyperPodClusterSoftware",
-            **more,
-        }
-        request = self._formation.sign(event, signed)
-        self.requests.append(request)
-        self._happened("Role", "CREATE_COMPLETE", signed)
-        self._happened(LOGICAL_ID, status, signed)
-        self._happened("Another", "CREATE_IN_PROGRESS", signed)
-        self.deliver(request)
-        return request
-
-    def deliver(self, request: Request) -> Ran:
-        """Invoke the function with a request; Lambda may do so more than once."""
-        return self._function.invoke(request.event)
-
-    def wake(self, *, ahead: float = 0.0) -> int:
+    def wake(self, *, killed: bool = False) -> int:
         """Let every rule of the function fire once; how many there are."""
         prefix = self._function.prefix
         rules = self._eventbridge.list_rules(NamePrefix=prefix)["Rules"]
@@ -414,40 +238,121 @@ class Stack:
                 shown = json.dumps([rule, target])
                 assert "SECRET" not in shown
                 assert self._formation.url not in shown
-                self._function.invoke(json.loads(target["Input"]), ahead=ahead)
+                self._invoke(json.loads(target["Input"]), killed=killed)
+        self._go_on()
         return len(rules)
 
-    def await_answer(self, box: Box) -> None:
-        """Let the rules fire until the answer, or the signal, is there."""
+    def later(self, seconds: float) -> None:
+        """Let time pass in which nothing looks, and CloudFormation's patience may end."""
+        self._clock.put_ahead(seconds)
+        self._do(lambda: self.model.tick(self._clock.now()))
 
-        def answered() -> bool | None:
-            if not box.taken:
-                assert self.wake(), "no answer, and no rule that could bring one"
-            return bool(box.taken) or None
+    def look(self) -> None:
+        """The next look that the rules make."""
+        due = self.model.next_due()
+        assert due is not None
+        self.later(min(LOOKS_EVERY, max(60.0, due - LAST_LOOK - self._clock.now())))
+        self.wake()
 
-        until(answered, "an answer")
+    def await_request(self, name: str) -> Request:
+        """Let the rules look until that request comes, as ``Create Software``."""
+        before = len(self.requests)
+        while name not in self.names[before:]:
+            assert not self.model.at_rest, f"no {name}, and {self.status}"
+            self.look()
+        return self.requests[-1]
 
-    def _close(self, request: Request) -> dict[str, Any]:
-        request.over = True
-        return request.answer or {"Status": "FAILED", "Reason": NO_ANSWER}
+    def rest(self) -> None:
+        """Let the rules look until the operation is over."""
+        while not self.model.at_rest:
+            self.look()
+
+    def deliver(self, request: Request) -> None:
+        """Invoke the function with a request; Lambda may do so more than once, and late."""
+        self._invoke(request.event)
+        self._go_on()
+
+    # What they are made of
+
+    def _do(self, operation: Callable[[], list[Happening]]) -> None:
+        self._happen(operation)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Tell the model what was answered, and let the pauses between two phases pass."""
+        while (next_step := self._next_step()) is not None:
+            self._happen(next_step)
+
+    def _next_step(self) -> Callable[[], list[Happening]] | None:
+        for request in self.requests:
+            if request.taken and not request.over:
+                request.over = True
+                answer = messages.read(request.taken[0], request.event)
+                assert answer.physical_id is not None, f"no valid answer: {request.taken[0]!r}"
+                request_id = request.event["RequestId"]
+                return lambda: self.model.answered(request_id, answer)
+        for other in self.model.waiting.values():
+            if not _is_ours(other) and (other.undoes or other.type == "Delete"):
+                done = Answer(True, other.physical_id)
+                return lambda: self.model.answered(other.id, done)
+        due = self.model.next_due()
+        if due is None or self.model.waiting:
+            return None
+        self._clock.put_ahead(max(0.0, due - self._clock.now()))
+        return lambda: self.model.tick(due)
+
+    def _happen(self, operation: Callable[[], list[Happening]]) -> None:
+        self.model.now = max(self.model.now, self._clock.now())
+        for happening in operation():
+            if isinstance(happening, Event):
+                self._shown.append(happening)
+            elif isinstance(happening, GivenUp):
+                for request in self.requests:
+                    request.over |= request.event["RequestId"] == happening.request_id
+            elif _is_ours(happening):
+                self._send(happening)
+
+    def _send(self, sent: messages.Request) -> None:
+        request = self._formation.sign(sent.event(self.id, ""), sent.sent)
+        self.requests.append(request)
+        if self.delivers:
+            self._invoke(request.event)
+
+    def _invoke(self, event: Mapping[str, Any], *, killed: bool = False) -> None:
+        self._function.invoke(event, ahead=self._clock.ahead, killed=killed)
 
     # What is told of it
 
-    def _happened(self, logical_id: str, status: str, at: float | None = None) -> None:
-        self._events.append((logical_id, status, time.time() if at is None else at))
+    def described(self) -> str:
+        return (
+            f"<member><StackName>{NAME}</StackName><StackId>{self.id}</StackId>"
+            f"<CreationTime>{_iso(self._born)}</CreationTime>"
+            f"<RoleARN>arn:aws:iam::{ACCOUNT}:role/cloudformation</RoleARN>"
+            f"<StackStatus>{self.status}</StackStatus></member>"
+        )
 
     def page(self, start: int) -> str:
-        """Two events, newest first."""
-        events = self._events[::-1]
-        members = "".join(
-            f"<member><StackId>{self.id}</StackId><StackName>as-it-is</StackName>"
-            f"<EventId>{logical_id}-{at}</EventId><LogicalResourceId>{logical_id}"
-            f"</LogicalResourceId><ResourceStatus>{escape(status)}</ResourceStatus>"
-            f"<Timestamp>{_iso(at)}</Timestamp></member>"
-            for logical_id, status, at in events[start : start + 2]
-        )
-        token = f"<NextToken>{start + 2}</NextToken>" if start + 2 < len(events) else ""
+        """Some events, newest first."""
+        events = self._shown[::-1]
+        members = "".join(map(self._member, events[start : start + _PAGE]))
+        end = start + _PAGE
+        token = f"<NextToken>{end}</NextToken>" if end < len(events) else ""
         return f"<StackEvents>{members}</StackEvents>{token}"
+
+    def _member(self, event: Event) -> str:
+        own = event.logical_id == NAME
+        return (
+            f"<member><StackId>{self.id}</StackId><StackName>{NAME}</StackName>"
+            f"<EventId>{event.logical_id}-{event.time}</EventId>"
+            f"<LogicalResourceId>{event.logical_id}</LogicalResourceId>"
+            f"<PhysicalResourceId>{self.id if own else event.logical_id}</PhysicalResourceId>"
+            f"<ResourceStatus>{event.status}</ResourceStatus>"
+            f"<Timestamp>{_iso(event.time)}</Timestamp></member>"
+        )
+
+
+def _is_ours(request: messages.Request) -> bool:
+    return request.resource_type in (CUSTOM, WAITER)
 
 
 def _iso(at: float) -> str:

@@ -18,6 +18,8 @@ from sandbox.waiting import PATIENCE
 PROGRAM = Path(__file__).with_name("function_process.py")
 ARN = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:by-hand"
 LOG_GROUP = "/hyperpod/by-hand"
+KILLED = "killed"
+"""The error of an invocation that came to no end."""
 
 
 @dataclass(frozen=True)
@@ -42,16 +44,21 @@ class Function:
         self.ran: list[Ran] = []
         with zipfile.ZipFile(BytesIO(bundle)) as archive:
             archive.extractall(directory)
-        self._process = subprocess.Popen(
-            # Isolated and without site-packages: what is not in the asset is not there.
-            [sys.executable, "-I", "-S", str(PROGRAM), str(directory)],
-            env={
-                "PATH": environment["PATH"],
-                **{name: value for name, value in environment.items() if name.startswith("AWS_")},
-                "HYPERPOD_SOFTWARE_PREFIX": prefix,
-                "HYPERPOD_SOFTWARE_LOG_GROUP": LOG_GROUP,
-                "FUNCTION_ARN": ARN,
-            },
+        # Isolated and without site-packages: what is not in the asset is not there.
+        self._command = [sys.executable, "-I", "-S", str(PROGRAM), str(directory)]
+        self._environment = {
+            "PATH": environment["PATH"],
+            **{name: value for name, value in environment.items() if name.startswith("AWS_")},
+            "HYPERPOD_SOFTWARE_PREFIX": prefix,
+            "HYPERPOD_SOFTWARE_LOG_GROUP": LOG_GROUP,
+            "FUNCTION_ARN": ARN,
+        }
+        self._process = self._begin()
+
+    def _begin(self) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            self._command,
+            env=self._environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -63,13 +70,19 @@ class Function:
     def __exit__(self, *_: object) -> None:
         self._process.communicate(timeout=PATIENCE)
 
-    def invoke(self, event: Mapping[str, Any], *, ahead: float = 0.0) -> Ran:
-        """Run it once, with its clock so many seconds ahead."""
+    def invoke(self, event: Mapping[str, Any], *, ahead: float = 0.0, killed: bool = False) -> Ran:
+        """Run it once, with its clock so many seconds ahead. Where it is to be killed, it is as
+        soon as it has sent an answer, whatever came of that; the next one runs in a new process."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps({"event": event, "ahead": ahead}) + "\n")
+        invocation = {"event": event, "ahead": ahead, "killed": killed}
+        self._process.stdin.write(json.dumps(invocation) + "\n")
         self._process.stdin.flush()
-        ran = Ran(**json.loads(self._process.stdout.readline()))
+        said = self._process.stdout.readline()
+        ran = Ran(**json.loads(said)) if said else Ran(KILLED, "")
+        if not said:
+            self._process.communicate(timeout=PATIENCE)
+            self._process = self._begin()
         self.ran.append(ran)
         return ran
 

@@ -7,6 +7,7 @@ templates, made by the real app or the real construct, to CloudFormation itself,
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import subprocess
@@ -15,10 +16,12 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from aws_cdk import App, CfnWaitCondition
+import boto3
+from aws_cdk import App
 from aws_cdk import Stack as CdkStack
 from botocore.exceptions import ClientError
 
@@ -30,7 +33,9 @@ from sandbox.waiting import PATIENCE, until
 
 ROOT = Path(__file__).parents[2]
 SOFTWARE = "Custom::HyperPodClusterSoftware"
-WAIT = "AWS::CloudFormation::WaitCondition"
+WAITER = "Custom::HyperPodPatchWaiter"
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/cdk-hnb659fds-{{}}-role-{ACCOUNT}-{REGION}"
+"""The roles of the CDK's bootstrap, by name."""
 BUCKET = f"cdk-hnb659fds-assets-{ACCOUNT}-{REGION}"
 SPEED = 600
 """How many seconds of the service pass in one: a node is patched in half a second."""
@@ -73,27 +78,9 @@ def by_app(stack_name: str, **context: str) -> Synthesized:
     """What app.py makes of these context keys."""
     with _kernel, _outdir() as outdir:
         app = App(outdir=str(outdir), stack_traces=False)
-        _declare(app, stack_name, context)
+        keys = {key.replace("_", "-"): value for key, value in context.items()}
+        HyperPodPatching(app, Context({"stack": stack_name, "image": "default", **keys}))
         return _read(app, stack_name, outdir)
-
-
-def _declare(app: App, stack_name: str, context: Mapping[str, str]) -> HyperPodPatching:
-    keys = {key.replace("_", "-"): value for key, value in context.items()}
-    return HyperPodPatching(app, Context({"stack": stack_name, "image": "default", **keys}))
-
-
-@contextmanager
-def impatient(stack_name: str, seconds: int, **context: str) -> Iterator[Path]:
-    """The same as an assembly for the command line, with a wait condition that waits only so
-    long. The function is not told: its own deadline stays."""
-    with _outdir() as outdir:
-        with _kernel:
-            app = App(outdir=str(outdir), stack_traces=False)
-            for found in _declare(app, stack_name, context).node.find_all():
-                if isinstance(found, CfnWaitCondition):
-                    found.timeout = str(seconds)
-            app.synth()
-        yield outdir
 
 
 def by_hand(stack_name: str, declare: Callable[[CdkStack], object]) -> Synthesized:
@@ -129,22 +116,13 @@ def _read(app: App, name: str, outdir: Path) -> Synthesized:
     return Synthesized(name, template, files)
 
 
-def seconds_of_timeout(synthesized: Synthesized, seconds: int) -> Synthesized:
-    """The same with a shorter timeout than the construct allows, as written by hand."""
-    template = json.loads(json.dumps(synthesized.template))
-    for resource in template["Resources"].values():
-        if resource["Type"] == SOFTWARE:
-            resource["Properties"]["Timeout"] = seconds
-    return Synthesized(synthesized.name, template, synthesized.files)
-
-
 # --- Deployment ---------------------------------------------------------------------------------
 
 
 class Cloud:
     """A sandbox with the stacks in it."""
 
-    operation: Mapping[str, str] = {}
+    operation: Mapping[str, str] = {"RoleARN": ROLE.format("cfn-exec")}
     """What else CloudFormation is told with each operation."""
 
     def __init__(self, sandbox: Sandbox) -> None:
@@ -152,6 +130,7 @@ class Cloud:
         self.control = sandbox.control
         self.client = Clients(sandbox)
         self._published: set[str] = set()
+        self._clock = threading.Lock()
 
     def close(self) -> None:
         self.client.close()
@@ -178,7 +157,8 @@ class Cloud:
         return stack
 
     def begin(self, synthesized: Synthesized, **operation: Any) -> Stack:
-        """Begin to create or update a stack; `operation` is told to CloudFormation as well."""
+        """Begin to create or update a stack; `operation` is told to CloudFormation as well, but
+        for what is None."""
         for key, content in synthesized.files.items():
             if key not in self._published:
                 self.client("s3").put_object(Bucket=BUCKET, Key=key, Body=content)
@@ -191,21 +171,11 @@ class Cloud:
             **self.operation,
             **operation,
         }
+        arguments = {key: value for key, value in arguments.items() if value is not None}
         if stack.exists():
             self.operator.update_stack(**arguments)
         else:
             self.operator.create_stack(**arguments)
-        return stack
-
-    def begin_long(self, synthesized: Synthesized, cluster: str) -> Stack:
-        """The same up to where the patch runs and the resource has its answer: only the wait
-        condition is left to tell of the end. The cluster is held."""
-        self.hold(cluster)
-        stack = Stack(self, synthesized)
-        before = len(stack.statuses()) if stack.exists() else 0
-        self.begin(synthesized)
-        answered = ["CREATE_COMPLETE"], ["UPDATE_COMPLETE"]
-        until(lambda: stack.statuses()[before:][-1:] in answered or None, "the patch to run")
         return stack
 
     def hold(self, cluster: str) -> None:
@@ -215,6 +185,16 @@ class Cloud:
     def let_go(self, cluster: str) -> None:
         """Let patches go on at the usual speed."""
         self.control.set(cluster, speed=SPEED)
+
+    @contextmanager
+    def clock_held(self) -> Iterator[None]:
+        """Let no hours pass meanwhile, where they otherwise pass as fast as they can."""
+        with self._clock:
+            self.control.set_pace(1)
+            try:
+                yield
+            finally:
+                self.control.set_pace(math.inf)
 
     def cdk(self, *arguments: str) -> Said:
         """The CDK's command line, as a user runs it in a checkout."""
@@ -238,6 +218,35 @@ class Cloud:
                 process.wait(PATIENCE)
             said.seek(0)
             return Said(code, said.read().decode())
+
+
+class Guarded(Cloud):
+    """An account in which policies are enforced, and stacks are made by the CDK's own roles."""
+
+    def assume(self, role: str) -> dict[str, str]:
+        """Credentials of a role, as the SDK's variables."""
+        answer = self.client("sts").assume_role(RoleArn=role, RoleSessionName="tests")
+        credentials = answer["Credentials"]
+        return {
+            "AWS_ACCESS_KEY_ID": credentials["AccessKeyId"],
+            "AWS_SECRET_ACCESS_KEY": credentials["SecretAccessKey"],
+            "AWS_SESSION_TOKEN": credentials["SessionToken"],
+        }
+
+    @cached_property
+    def operator(self) -> Any:
+        keys = self.assume(ROLE.format("deploy"))
+        session = boto3.Session(
+            keys["AWS_ACCESS_KEY_ID"],
+            keys["AWS_SECRET_ACCESS_KEY"],
+            keys["AWS_SESSION_TOKEN"],
+            REGION,
+        )
+        return session.client("cloudformation", endpoint_url=self.sandbox.ministack_url)
+
+    def close(self) -> None:
+        self.operator.close()
+        super().close()
 
 
 @dataclass(frozen=True)
@@ -281,6 +290,12 @@ class Stack:
         return described["StackStatus"] if described else None
 
     @property
+    def role(self) -> str | None:
+        """The service role that CloudFormation works with."""
+        described = self._described()
+        return described.get("RoleARN") if described else None
+
+    @property
     def outputs(self) -> dict[str, str]:
         described = self._described()
         assert described is not None
@@ -310,11 +325,12 @@ class Stack:
     @property
     def physical_id(self) -> str:
         """The custom resource's id, as CloudFormation knows it."""
+        return next(self._physical_ids())
+
+    def _physical_ids(self) -> Iterator[str]:
         formation = self._cloud.client("cloudformation")
         found = formation.describe_stack_resources(StackName=self.name)["StackResources"]
-        return str(
-            next(one["PhysicalResourceId"] for one in found if one["ResourceType"] == SOFTWARE)
-        )
+        return (str(one["PhysicalResourceId"]) for one in found if one["ResourceType"] == SOFTWARE)
 
     def statuses(self) -> list[str]:
         """What the custom resource went through, oldest first."""
@@ -326,13 +342,13 @@ class Stack:
 
     @property
     def failure(self) -> str:
-        """The reason of the last failure, the custom resource's or its wait condition's, as
+        """The reason of the last failure of the custom resource, or of one of its waiters, as
         CloudFormation shows it."""
         return str(
             next(
                 event.get("ResourceStatusReason")
                 for event in reversed(self.events())
-                if event["ResourceType"] in (SOFTWARE, WAIT)
+                if event["ResourceType"] in (SOFTWARE, WAITER)
                 and event["ResourceStatus"].endswith("_FAILED")
             )
         )
@@ -375,7 +391,8 @@ class Stack:
         return [str(line["outcome"]) for line in self.ends(count)]
 
     def left(self) -> list[str]:
-        """The rules and parameters that stay, once the function had its time to tidy up."""
+        """The rules and parameters that stay, once the function had its time to tidy up: of a
+        declaration that is there, what was declared may stay."""
         try:
             until(lambda: None if self._left() else True, "nothing to be left")
         except TimeoutError:
@@ -388,7 +405,24 @@ class Stack:
         parameters = self._cloud.client("ssm").get_parameters_by_path(
             Path=f"/{prefix}", Recursive=True
         )["Parameters"]
-        return [str(one["Name"]) for one in (*rules, *parameters)]
+        names = [str(one["Name"]) for one in (*rules, *parameters)]
+        declared = self.exists() and any(self._physical_ids())
+        return [name for name in names if not (declared and "/declaration/" in name)]
+
+
+# --- Permissions --------------------------------------------------------------------------------
+
+DENIALS = ("AccessDenied", "UnauthorizedOperation", "not authorized", "NotAuthorized")
+
+
+def denied(stack: Stack, requests: int) -> list[str]:
+    """What the function, having ended so many requests, says it was not allowed to do."""
+    stack.ends(requests)
+    return [line for line in map(str, stack.log()) if is_denied(line)]
+
+
+def is_denied(text: str) -> bool:
+    return any(word in text for word in DENIALS)
 
 
 # --- Clusters -----------------------------------------------------------------------------------

@@ -1,8 +1,7 @@
-"""What goes through the CDK's command line, or lasts as long as a timeout.
+"""What goes through the CDK's command line.
 
-The command line spends most of its time asleep, and a timeout all of it. So all this is begun
-before the first test of the module that asks for it, each with a cluster and a stack of its own,
-and the tests look at it later.
+It spends most of its time asleep. So all this is begun before the first test of the module that
+asks for it, each with a cluster and a stack of its own, and the tests look at it later.
 """
 
 from __future__ import annotations
@@ -15,15 +14,7 @@ from typing import Any
 from sandbox.clusters import slurm, training
 from sandbox.images import FAILING, NEW, NEWER
 from sandbox.waiting import until
-from tests.end_to_end.stacks import (
-    Cloud,
-    Said,
-    Stack,
-    by_app,
-    images,
-    impatient,
-    seconds_of_timeout,
-)
+from tests.end_to_end.stacks import Cloud, Said, Stack, by_app, images, patched
 
 UNASKED = ("--require-approval", "never")
 
@@ -98,44 +89,49 @@ def take(cloud: Cloud, stack: Stack, cluster: str, command: Callable[[], Said]) 
 
 
 @dataclass(frozen=True)
-class Outwaited:
-    """A deploy whose wait past the hour times out, and the same deploy once more."""
+class Hours:
+    """A patch of hours, and one that fails in its third hour, through the command line."""
 
     stack: Stack
-    timed_out: Step
-    again: Step
+    created: Step
+    compared: Step
+    failed: Step
 
 
-def outwait(cloud: Cloud) -> Outwaited:
-    cluster = "outwaited"
-    cloud.add(slurm(cluster))
-    keys = {"cluster": cluster, "groups": "workers", "timeout": "720"}
-    stack = cloud.deploy(by_app("Outwaited", image=NEW.id, **keys))
-    keys |= {"image": NEWER.id}
+def let_hours_pass(cloud: Cloud) -> Hours:
+    """On a sandbox whose clock is put ahead."""
+    cluster = "hours"
+    cloud.add(training(cluster), jitter=0.0)
+    keys = {"cluster": cluster, "groups": "workers", "batch": "50%", "timeout": "1200"}
+    stack = Stack(cloud, by_app("Hours", **keys))
+    keys["stack"] = stack.name
 
-    def time_out() -> Said:
-        # The patch goes on until the rollback was seen to wait for it.
-        cloud.hold(cluster)
-        with impatient(stack.name, 1, **keys) as assembly, ThreadPoolExecutor(1) as pool:
-            said = pool.submit(cloud.cdk, "deploy", "--app", str(assembly), *UNASKED)
-            try:
-                until(lambda: waits_to_roll_back(stack) or None, "the rollback to wait")
-            finally:
-                cloud.let_go(cluster)
+    def deploy(image: str) -> Said:
+        return run(cloud, "deploy", *UNASKED, image=image, **keys)
+
+    def compare() -> Said:
+        return run(cloud, "diff", "--method=template", image=NEWER.id, **keys)
+
+    def fail() -> Said:
+        """Two nodes are skipped; the patch back skips none."""
+        cloud.control.set(cluster, skipped_nodes=2)
+        with ThreadPoolExecutor(1) as pool:
+            with cloud.clock_held():
+                said = pool.submit(deploy, NEWER.id)
+                until(lambda: len(patched(cloud, cluster)) == 2 or None, "the call")
+                cloud.control.set(cluster, skipped_nodes=0)
             return said.result()
 
-    def deploy() -> Said:
-        return run(cloud, "deploy", *UNASKED, stack=stack.name, **keys)
+    def step(command: Callable[[], Said], minutes: float) -> Step:
+        cloud.control.set(cluster, node_seconds=minutes * 60 / 2)
+        return take(cloud, stack, cluster, command)
 
-    return Outwaited(
+    return Hours(
         stack=stack,
-        timed_out=take(cloud, stack, cluster, time_out),
-        again=take(cloud, stack, cluster, deploy),
+        created=step(lambda: deploy(NEW.id), 4 * 60),
+        compared=step(compare, 0),
+        failed=step(fail, 2.5 * 60),
     )
-
-
-def waits_to_roll_back(stack: Stack) -> bool:
-    return any(line["rollback"] for line in stack.stages("waiting"))
 
 
 def run(cloud: Cloud, command: str, *options: str, **context: str) -> Said:
@@ -154,16 +150,8 @@ def deploy_without_group(cloud: Cloud) -> Said:
     return run(cloud, "deploy", *UNASKED, stack="NoGroup", **declared)
 
 
-def begin_slow_patch(cloud: Cloud) -> Stack:
-    """A patch that takes far longer than a timeout that leaves a busy machine time to begin it."""
-    cloud.add(slurm("slow"), node_seconds=1e6)
-    declared = by_app("Slow", cluster="slow", image=NEW.id, groups="workers")
-    return cloud.begin(seconds_of_timeout(declared, 120))
-
-
 AHEAD: dict[str, Callable[[Cloud], Any]] = {
-    "outwaited": outwait,
-    "slow": begin_slow_patch,
+    "hours": let_hours_pass,
     "told": tell_story,
     "without_cluster": deploy_without_cluster,
     "without_group": deploy_without_group,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -11,7 +12,16 @@ from botocore.exceptions import ClientError
 from hyperpod_patching import ClusterSoftware, SoftwareImage
 from sandbox.clusters import slurm
 from sandbox.images import NEW, NEWER
-from tests.end_to_end.stacks import SOFTWARE, Cloud, Stack, Synthesized, by_app, by_hand, patched
+from tests.end_to_end.stacks import (
+    ROLE,
+    SOFTWARE,
+    Cloud,
+    Stack,
+    Synthesized,
+    by_app,
+    by_hand,
+    patched,
+)
 
 CREATED = ["CREATE_IN_PROGRESS", "CREATE_COMPLETE"]
 
@@ -104,6 +114,53 @@ def test_a_log_group_is_named_as_cloudformation_names_it(cloud: Cloud) -> None:
     assert re.fullmatch(r"Logged-HyperPodSoftwareProviderLogGroup[0-9A-F]{8}-\w{12}", name)
     groups = cloud.client("logs").describe_log_groups(logGroupNamePrefix="Logged-")["logGroups"]
     assert [one["logGroupName"] for one in groups] == [name]
+
+
+def holding(stack_name: str, value: str, **export: str) -> Synthesized:
+    """A stack with a parameter of that name and value, exported if a name is given."""
+    parameter = {"Type": "String", "Name": f"/{stack_name.lower()}", "Value": value}
+    output = {"Value": {"Fn::GetAtt": ["Held", "Value"]}}
+    if export:
+        output["Export"] = {"Name": export["name"]}
+    template = {
+        "Resources": {"Held": {"Type": "AWS::SSM::Parameter", "Properties": parameter}},
+        "Outputs": {"Value": output},
+    }
+    return Synthesized(stack_name, template, {})
+
+
+def test_a_stack_shows_the_role_that_it_was_given_last(cloud: Cloud) -> None:
+    one, other = (ROLE.format(name) for name in ("cfn-exec", "deploy"))
+    stack = cloud.deploy(holding("Roles", "1"), RoleARN=None)
+    assert stack.role is None
+    for number, (given, shown) in enumerate([(one, one), (None, one), (other, other)]):
+        cloud.deploy(holding("Roles", f"again {number}"), RoleARN=given)
+        assert stack.role == shown
+
+
+def test_a_role_of_a_change_set_is_shown_once_that_was_executed(cloud: Cloud) -> None:
+    stack = cloud.deploy(holding("Changed", "1"), RoleARN=None)
+    role = ROLE.format("cfn-exec")
+    named = {"StackName": stack.name, "ChangeSetName": "change"}
+    cloud.operator.create_change_set(
+        **named, TemplateBody=json.dumps(holding(stack.name, "2").template), RoleARN=role
+    )
+    assert stack.role is None
+    cloud.operator.execute_change_set(**named)
+    assert stack.wait() == "UPDATE_COMPLETE"
+    assert stack.role == role
+
+
+def test_an_exported_value_that_another_stack_imports_cannot_change(cloud: Cloud) -> None:
+    stack = cloud.deploy(holding("Exporter", "1", name="held"))
+    importer = holding("Importer", "")
+    importer.template["Resources"]["Held"]["Properties"]["Value"] = {"Fn::ImportValue": "held"}
+    cloud.deploy(importer)
+    cloud.deploy(holding("Exporter", "2", name="held"))
+    assert stack.status == "UPDATE_ROLLBACK_COMPLETE"
+    reasons = [str(event.get("ResourceStatusReason")) for event in stack.events()]
+    assert "Export held cannot be updated as it is in use by Importer" in reasons
+    assert stack.outputs == {"Value": "1"}
 
 
 def went_through(stack: Stack, construct: str) -> list[str]:

@@ -2,29 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from aws_cdk import CfnWaitConditionHandle, Duration
-from aws_cdk import Stack as CdkStack
-
 from hyperpod_patching import OnRollback
 from sandbox.clusters import older, slurm, training
 from sandbox.images import CURRENT, FAILING, NEW, NEWER, PARAMETERS, PUBLIC
 from sandbox.waiting import until
-from tests.end_to_end.declared import new_eks, workers, workers_of
-from tests.end_to_end.stacks import (
-    SOFTWARE,
-    SPEED,
-    WAIT,
-    Cloud,
-    Said,
-    Stack,
-    by_app,
-    by_hand,
-    images,
-    patched,
-)
-from tests.end_to_end.story import Outwaited, Told
+from tests.end_to_end.declared import new_eks, workers
+from tests.end_to_end.stacks import SOFTWARE, SPEED, Cloud, Said, Stack, by_app, images, patched
+from tests.end_to_end.story import Told
 
 SCRIPTS_FAILED = "Lifecycle scripts did not run successfully"
 
@@ -268,62 +252,6 @@ def test_a_rollback_to_whatever_is_newest_patches_nothing(cloud: Cloud) -> None:
     assert stack.outcomes(3)[-1] == "LeftAsIs"
 
 
-# --- Beyond the hour ----------------------------------------------------------------------------------
-
-
-def test_a_wait_condition_waits_for_the_end_and_fails_with_its_reason(cloud: Cloud) -> None:
-    cloud.add(slurm("long"))
-    keys = {"cluster": "long", "groups": "workers", "timeout": "720"}
-    stack = cloud.deploy(by_app("Long", image=NEW.id, **keys))
-    assert stack.status == "CREATE_COMPLETE"
-    assert stack.outputs["Outcome"] == "Patched"
-    assert stack.outputs["PatchedNodeCount"] == "16"
-    cloud.begin_long(by_app("Long", image=FAILING.id, **keys), "long")
-    cloud.let_go("long")
-    assert stack.wait() == "UPDATE_ROLLBACK_COMPLETE"
-    (failed,) = (e for e in stack.events() if e["ResourceStatus"] == "CREATE_FAILED")
-    assert failed["ResourceType"] == WAIT
-    assert f"The patch of cluster long to {FAILING.id} failed: " in failed["ResourceStatusReason"]
-    assert SCRIPTS_FAILED in failed["ResourceStatusReason"]
-    assert patched(cloud, "long") == [(NEW.id, ["workers"]), (FAILING.id, ["workers"])]
-    assert images(cloud, "long")["workers"] == NEW.id
-    assert stack.left() == []
-
-
-def test_the_groups_are_patched_back_when_something_fails_after_the_wait(cloud: Cloud) -> None:
-    cloud.add(slurm("longback"))
-    hours: dict[str, Any] = {"timeout": Duration.hours(12)}
-    stack = cloud.deploy(workers("Longback", "longback", NEW.id, **hours))
-    cloud.deploy(workers("Longback", "longback", NEWER.id, later_fails=True, **hours))
-    assert stack.status == "UPDATE_ROLLBACK_COMPLETE"
-    assert [image for image, _ in patched(cloud, "longback")] == [NEW.id, NEWER.id, NEW.id]
-    assert images(cloud, "longback")["workers"] == NEW.id
-    assert stack.outcomes(3) == ["Patched", "Patched", "Restored"]
-    assert stack.left() == []
-
-
-def test_what_depends_on_the_construct_is_created_after_the_end_of_the_patch(
-    cloud: Cloud,
-) -> None:
-    cloud.add(slurm("depended"))
-
-    def declare(stack: CdkStack) -> None:
-        patch = workers_of(stack, "depended", NEW.id, timeout=Duration.hours(12))
-        CfnWaitConditionHandle(stack, "Later").node.add_dependency(patch)
-
-    stack = cloud.begin_long(by_hand("Depended", declare), "depended")
-    assert images(cloud, "depended")["workers"] == CURRENT.id
-    cloud.let_go("depended")
-    assert stack.wait() == "CREATE_COMPLETE"
-    completed = [
-        "Later" if event["LogicalResourceId"] == "Later" else event["ResourceType"]
-        for event in stack.events()
-        if event["ResourceStatus"] == "CREATE_COMPLETE"
-    ]
-    assert completed[-4:-1] == [SOFTWARE, WAIT, "Later"]
-    assert images(cloud, "depended")["workers"] == NEW.id
-
-
 def left_out(cloud: Cloud, cluster: str) -> str:
     """The workers that were not replaced, as a reason names them."""
     nodes = cloud.control.replacements(cluster)["workers"]
@@ -430,37 +358,6 @@ def test_destroying_touches_no_node_and_leaves_nothing(told: Told) -> None:
     assert told.stack.left() == []
 
 
-def test_a_wait_that_times_out_is_rolled_back_once_the_patch_has_ended(
-    outwaited: Outwaited,
-) -> None:
-    step = outwaited.timed_out
-    assert step.said.code == 1
-    assert step.failure == "WaitCondition timed out. Received 0 conditions when expecting 1"
-    assert step.failure in step.said.words
-    assert step.status == "UPDATE_ROLLBACK_COMPLETE"
-    assert [call["Parameters"]["ImageId"] for call in step.calls] == [NEWER.id, NEW.id]
-    assert step.replaced == {"workers": 32}
-    assert step.images["workers"] == NEW.id
-    restored = outwaited.stack.ends(3)[1]
-    assert (restored["outcome"], restored["rollback"]) == ("Restored", True)
-
-
-def test_a_deploy_after_a_wait_that_timed_out_tells_of_its_own_patch(outwaited: Outwaited) -> None:
-    step = outwaited.again
-    assert step.said.code == 0, step.said.text
-    assert [call["Parameters"]["ImageId"] for call in step.calls] == [NEWER.id]
-    assert step.replaced == {"workers": 16}
-    assert step.images["workers"] == NEWER.id
-    assert step.status == "UPDATE_COMPLETE"
-    assert step.outputs == {
-        "ClusterArn": "arn:aws:sagemaker:us-east-1:000000000000:cluster/outwaited012",
-        "Outcome": "Patched",
-        "PatchedInstanceGroups": "workers",
-        "PatchedNodeCount": "16",
-    }
-    assert outwaited.stack.left() == []
-
-
 def test_a_cluster_that_does_not_exist_is_refused_at_once(
     cloud: Cloud, without_cluster: Said
 ) -> None:
@@ -490,19 +387,3 @@ def assert_refused_at_once(cloud: Cloud, name: str, cluster: str) -> None:
     assert stack.stages("waiting") == []
     assert cloud.control.calls(cluster) == []
     assert stack.left() == []
-
-
-# --- The timeout --------------------------------------------------------------------------------------
-
-
-def test_at_the_timeout_the_deploy_fails_with_how_far_the_patch_got(
-    cloud: Cloud, slow: Stack
-) -> None:
-    assert slow.wait() == "ROLLBACK_COMPLETE"
-    assert slow.failure.startswith(
-        "The timeout of 120 seconds passed before the patch of cluster slow ended: "
-        "group workers is InProgress, and 0 of 16 nodes counted on the image that HyperPod is "
-        "bringing. The cluster goes on by itself; nobody watches it now. Log group: "
-    )
-    assert len(cloud.control.calls("slow")) == 1
-    assert slow.left() == []

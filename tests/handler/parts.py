@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from datetime import UTC, datetime
 from typing import Any
 
 from hyperpod_software.case import Surroundings
@@ -13,7 +14,7 @@ from hyperpod_software.edges.budget import Budget, spending
 from hyperpod_software.edges.memory import ParameterStore
 from hyperpod_software.edges.polling import Poll, rule_name
 from hyperpod_software.edges.sagemaker import CallResult
-from hyperpod_software.edges.stack import ResourceEvent
+from hyperpod_software.edges.stack import History, Operation
 from hyperpod_software.words.cluster import Cluster, Node
 from hyperpod_software.words.decision import Patch
 from hyperpod_software.words.image import Image, Volume
@@ -21,12 +22,15 @@ from hyperpod_software.words.problem import Problem
 from hyperpod_software.words.reply import Reply
 from tests.lifecycle.samples import NEW, NOW, STACK, cluster, group, node, properties
 
-URL = "https://bucket.invalid/answer?X-Amz-Date=20270115T080000Z&X-Amz-Signature=SECRET"
-"""Signed at ``NOW``."""
-
 ACCOUNT = STACK.split(":")[4]
 
 HERE = Surroundings("arn:aws:lambda:us-east-1:111122223333:function:f", "/logs", "us-east-1")
+
+
+def url(at: float = NOW) -> str:
+    """A ``ResponseURL`` that was signed at that time."""
+    signed = datetime.fromtimestamp(at, UTC).strftime("%Y%m%dT%H%M%SZ")
+    return f"https://bucket.invalid/answer?X-Amz-Date={signed}&X-Amz-Signature=SECRET"
 
 
 def event(kind: str = "Create", request: str = "r1", **changes: Any) -> dict[str, Any]:
@@ -35,7 +39,7 @@ def event(kind: str = "Create", request: str = "r1", **changes: Any) -> dict[str
         "StackId": STACK,
         "RequestId": request,
         "LogicalResourceId": "Software",
-        "ResponseURL": URL,
+        "ResponseURL": url(),
         "ResourceProperties": properties(),
     }
     if kind != "Create":
@@ -129,12 +133,13 @@ class Stacks:
 
     def __init__(self) -> None:
         self.rolling_back = False
-        self.newest: ResourceEvent | None = ResourceEvent("CREATE_IN_PROGRESS", NOW)
+        self.has_role = True
+        self.newest = History("CREATE_IN_PROGRESS", NOW)
 
-    def is_rolling_back(self, stack_id: str) -> bool:
-        return self.rolling_back
+    def operation(self, stack_id: str) -> Operation:
+        return Operation(self.rolling_back, self.has_role)
 
-    def newest_event(self, stack_id: str, logical_id: str) -> ResourceEvent | None:
+    def history(self, stack_id: str, logical_id: str) -> History:
         return self.newest
 
 
@@ -168,12 +173,23 @@ class Parts:
         with self.invocation():
             return self.conductor.begin(made, HERE)
 
+    def wait(self, made: dict[str, Any]) -> Reply | None:
+        with self.invocation():
+            return self.conductor.wait(made, HERE)
+
+    def deliver(self, reply: Reply | None) -> dict[str, Any]:
+        """CloudFormation takes the answer."""
+        assert reply is not None
+        with self.invocation():
+            self.conductor.ending.delivered(reply)
+        return reply.response
+
     def look(self) -> Reply | None:
         """What the first rule there is makes the handler do."""
         poll = next(iter(self.rules.rules.values()))
         with self.invocation():
             memory = self.conductor.recall(poll)
-            return None if memory is None else self.conductor.look(memory, HERE)
+            return None if memory is None else self.conductor.look(poll.path, memory, HERE)
 
     def nothing_left(self) -> bool:
         return not self.store.values and not self.rules.rules

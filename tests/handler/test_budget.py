@@ -17,7 +17,7 @@ from hyperpod_software.edges.stack import Stack
 from hyperpod_software.patience import patiently
 from hyperpod_software.words.decision import Patch
 from hyperpod_software.words.problem import Problem
-from tests.handler.parts import Parts, event
+from tests.handler.parts import HERE, Parts, event
 from tests.lifecycle.samples import cluster, declared
 from tests.simulation.gate import error
 
@@ -157,11 +157,12 @@ def test_rule_20_pages_without_an_end_are_not_read_for_ever(service: Service, cl
     assert len(service.calls) == 1
     elsewhere = {
         "LogicalResourceId": "Other",
+        "PhysicalResourceId": "other",
         "ResourceStatus": "CREATE_COMPLETE",
         "Timestamp": datetime.now(UTC),
     }
     service.answers = [{"StackEvents": [elsewhere], "NextToken": "more"}]
-    assert fails(lambda: Stack().newest_event("stack", "Software")).code == "TooSlow"
+    assert fails(lambda: Stack().history("stack", "Software")).code == "TooSlow"
 
 
 def test_rule_20_lambda_may_give_less_time_than_usual() -> None:
@@ -197,7 +198,7 @@ def test_rule_20_with_the_quota_of_parameters_used_up_the_first_invocation_answe
     put = parts.store._put
 
     def used_up(name: str, value: str, *, overwrite: bool) -> int:
-        if name.endswith((document, "answer")) and name not in parts.store.values:
+        if name.endswith((document, "answer-1")) and name not in parts.store.values:
             raise Problem("PutParameter", Kind.QUOTA, "ParameterLimitExceeded", "Too many.")
         return put(name, value, overwrite=overwrite)
 
@@ -208,6 +209,23 @@ def test_rule_20_with_the_quota_of_parameters_used_up_the_first_invocation_answe
     assert not parts.hyperpod.calls
     parts.conductor.ending.delivered(reply)
     assert parts.nothing_left()
+
+
+def test_rule_20_an_answer_that_no_parameter_could_hold_is_kept_once_one_can() -> None:
+    parts, made = Parts(), event()
+    parts.store._put = _used_up  # type: ignore[method-assign]
+    reply = parts.begin(made)
+    assert reply is not None
+    del parts.store._put
+    with parts.invocation():
+        parts.conductor.ending.undelivered(reply, made, HERE)
+    parts.now += 60
+    assert parts.deliver(parts.look()) == reply.response
+    assert parts.nothing_left()
+
+
+def _used_up(*_: object, **__: object) -> int:
+    raise Problem("PutParameter", Kind.QUOTA, "ParameterLimitExceeded", "Too many.")
 
 
 def test_rule_20_no_call_is_made_that_leaves_no_time_to_write_down_its_answer() -> None:

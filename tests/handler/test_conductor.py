@@ -9,10 +9,10 @@ import pytest
 from hyperpod_software.edges.memory import Unsure
 from hyperpod_software.edges.polling import Poll, rule_name
 from hyperpod_software.edges.sagemaker import CallResult
-from hyperpod_software.edges.stack import ResourceEvent
+from hyperpod_software.edges.stack import History, Operation
 from hyperpod_software.words.cluster import Cluster
 from hyperpod_software.words.problem import Problem
-from tests.handler.parts import HERE, URL, Parts, event, patched
+from tests.handler.parts import HERE, Parts, event, patched, url
 from tests.lifecycle.samples import NEW, NOW, OLD, call, cluster, group, groups, properties, request
 
 
@@ -101,7 +101,7 @@ def test_a_call_that_was_refused_fails_with_the_services_words() -> None:
 
 def test_rule_07_a_request_delivered_again_after_its_end_does_not_patch_again() -> None:
     parts = Parts(cluster(group(image_id="default")))
-    parts.stack.newest = ResourceEvent("CREATE_COMPLETE", NOW + 100)
+    parts.stack.newest = History("CREATE_COMPLETE", NOW + 100)
     default = event(ResourceProperties=properties(ImageId="default"))
     assert parts.begin(default) is None
     assert not parts.hyperpod.calls
@@ -177,7 +177,7 @@ def test_rule_13_only_one_of_two_looks_answers() -> None:
     second = parts.conductor.recall(poll)
     assert first is not None
     assert second is not None
-    replies = [parts.conductor.look(memory, HERE) for memory in (first, second)]
+    replies = [parts.conductor.look(poll.path, memory, HERE) for memory in (first, second)]
     assert [reply is None for reply in replies] == [False, True]
 
 
@@ -208,7 +208,7 @@ def test_rule_13_an_answer_that_can_never_be_delivered_is_not_tried_for_ever() -
 
 def test_rule_14_the_physical_id_is_the_same_for_all_answers_and_another_clusters_differs() -> None:
     parts = Parts(cluster(group(image_id=NEW)))
-    parts.stack.newest = ResourceEvent("UPDATE_IN_PROGRESS", NOW)
+    parts.stack.newest = History("UPDATE_IN_PROGRESS", NOW)
     ids = []
     for made in (
         event(),
@@ -277,9 +277,9 @@ def test_rule_18_a_rollback_with_broken_properties_is_not_failed() -> None:
 def test_a_newer_request_takes_over_from_one_that_cloudformation_gave_up() -> None:
     parts = Parts()
     parts.begin(event())
-    later = URL.replace("080000Z", "083000Z")
+    later = url(NOW + 1800)
     parts.now += 1900
-    parts.stack.newest = ResourceEvent("UPDATE_IN_PROGRESS", parts.now)
+    parts.stack.newest = History("UPDATE_IN_PROGRESS", parts.now)
     parts.hyperpod.seen = cluster(group(image_id=NEW))
     newer = parts.begin(
         event("Update", "r2", ResponseURL=later, OldResourceProperties=properties())
@@ -314,7 +314,9 @@ def test_a_burial_that_was_cut_short_is_ended_by_whoever_began_it() -> None:
 
     parts.rules.stop = stop_at_last  # type: ignore[method-assign]
     parts.hyperpod.seen = cluster(group(image_id=NEW))
-    later = event("Update", "r2", OldResourceProperties=properties())
+    parts.now += 60
+    old = properties()
+    later = event("Update", "r2", OldResourceProperties=old, ResponseURL=url(parts.now))
     newer = parts.begin(later)
     assert newer is not None
     with pytest.raises(Problem, match="NotRemoved"):  # Lambda delivers the request again
@@ -335,7 +337,7 @@ def test_a_request_id_that_comes_again_is_not_given_an_older_answer() -> None:
     parts.conductor.ending.undelivered(reply, made, HERE)
     parts.now += 1800
     parts.hyperpod.seen = cluster(group(image_id=NEW))
-    again = parts.begin(event(ResponseURL=URL.replace("080000Z", "083000Z")))
+    again = parts.begin(event(ResponseURL=url(NOW + 1800)))
     assert again is not None
     assert again.response["Status"] == "SUCCESS"
     parts.conductor.ending.delivered(again)
@@ -391,7 +393,7 @@ def test_what_was_written_after_a_burial_is_buried_by_the_next_request() -> None
 
 def test_an_older_request_delivered_late_does_not_end_a_newer_one() -> None:
     parts = Parts()
-    later = URL.replace("080000Z", "083000Z")
+    later = url(NOW + 1800)
     parts.now += 1700
     parts.begin(event("Create", "r2", ResponseURL=later))
     parts.conductor.begin(event("Create", "r1"), HERE)
@@ -425,7 +427,7 @@ def test_what_kept_the_call_from_being_made_is_told(
     result: CallResult, shown: str, held: str
 ) -> None:
     parts = Parts()
-    parts.hyperpod.result, parts.stack.newest = result, ResourceEvent(shown, NOW)
+    parts.hyperpod.result, parts.stack.newest = result, History(shown, NOW)
     assert parts.begin(event()) is None
     parts.now = NOW + 1800
     reply = parts.look()
@@ -451,8 +453,8 @@ def test_everything_at_the_apis_maximums_fits_four_kilobyte_parameters() -> None
         DeploymentConfig={"AutoRollbackConfiguration": [
             {"AlarmName": f"{n}" + "ä" * 254} for n in range(10)]},
     )  # fmt: skip
-    url = f"{URL}&X-Amz-Security-Token={'k9' * 1000}"
-    assert parts.begin(event(ResourceProperties=props, ResponseURL=url)) is None
+    long_url = f"{url()}&X-Amz-Security-Token={'k9' * 1000}"
+    assert parts.begin(event(ResourceProperties=props, ResponseURL=long_url)) is None
     assert parts.hyperpod.calls == [tuple(names)]
     [remembered] = parts.store.recall_all("").values()
     assert remembered.call is not None
@@ -499,7 +501,7 @@ def test_an_answer_left_by_an_invocation_that_was_killed_after_the_burial_is_cle
     parts = Parts(cluster(group(image_id=NEW)))
     reply = parts.begin(event())
     assert reply is not None
-    name = next(name for name in parts.store.values if name.endswith("/answer"))
+    name = next(name for name in parts.store.values if name.endswith("/answer-1"))
     killed = parts.store.values[name]
     parts.conductor.ending.delivered(reply)
     parts.store.values[name] = killed
@@ -515,14 +517,14 @@ def test_rule_18_the_stack_is_asked_again_where_it_did_not_answer(
 ) -> None:
     parts, asked = Parts(), 0
 
-    def out_of_order_once(stack_id: str) -> bool:
+    def out_of_order_once(stack_id: str) -> Operation:
         nonlocal asked
         asked += 1
         if asked == 1:
             raise Problem("DescribeStacks", Problem.Kind.PASSING, "InternalServerError", "")
-        return True
+        return Operation(rolls_back=True, has_role=True)
 
-    monkeypatch.setattr(parts.stack, "is_rolling_back", out_of_order_once)
+    monkeypatch.setattr(parts.stack, "operation", out_of_order_once)
     parts.hyperpod.seen = None
     reply = parts.begin(event("Update", OldResourceProperties=properties()))
     assert reply is not None
@@ -561,7 +563,7 @@ def test_rule_05_an_ami_that_cannot_be_used_is_told_at_once_also_while_the_clust
 def test_rule_04_properties_of_another_version_of_the_library_do_not_make_it_patch() -> None:
     """Its old properties may hold what this version does not know."""
     parts = Parts(cluster(group(image_id="default")))
-    parts.stack.newest = ResourceEvent("UPDATE_IN_PROGRESS", NOW)
+    parts.stack.newest = History("UPDATE_IN_PROGRESS", NOW)
     now = properties(ImageId="default")
     old = now | {"Newfangled": "yes", "InstanceGroups": [
         {"InstanceGroupName": "workers", "Newfangled": "1"}]}  # fmt: skip

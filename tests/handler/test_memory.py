@@ -17,11 +17,12 @@ from hyperpod_software.edges.memory import Answer
 from hyperpod_software.rules.answering import ANSWER_LIMIT, answer, body
 from hyperpod_software.words.decision import failed
 from hyperpod_software.words.memory import Call, Progress, digest, spelled
-from hyperpod_software.words.reply import Way
+from hyperpod_software.words.request import Window
 from tests.handler.parts import Parts, Store, event
 from tests.lifecycle.samples import cluster, group, properties, request
 
 PATH = "/p/resource/request"
+WINDOW = Window(request().ticket)
 braces = st.text(alphabet='{}\\"a1 \nä') | st.text()
 documents = st.recursive(
     braces | st.integers() | st.none(),
@@ -67,7 +68,7 @@ def test_rule_21_whatever_an_answer_says_it_is_kept_as_it_is_sent(reason: str, n
     end = failed(f"{reason}{{{{x}}}}" * 40)
     response = answer(request().ticket, end, name[:256] or "ml", "/logs")
     assert len(body(response)) <= ANSWER_LIMIT
-    assert store.claim_answer(PATH, Answer(called=True, ways=tuple(Way), response=response))
+    assert store.claim_answer(PATH, WINDOW, Answer(called=True, last=True, response=response))
     assert acceptable(store)
     memory = store.recall(PATH)
     assert memory is not None

@@ -118,7 +118,13 @@ def test_rule_08_newer_nodes_of_a_release_line_are_there() -> None:
 def test_nodes_that_say_nothing_or_do_not_run_are_heard_as_such() -> None:
     up = node(version="1.3.10", image_status="UpToDate")
     said = hear(
-        [up, replace(up, status="Pending"), node(version="1.3.8"), node(), node("other")],
+        [
+            up,
+            replace(up, status="Pending", version="1.3.11"),
+            node(version="1.3.8"),
+            node(),
+            node("other"),
+        ],
         {"workers": RELEASE},
     )
     assert said == {"workers": Said(total=4, newest=1, away=1, off=1, newer="1.3.10")}

@@ -16,7 +16,7 @@ import pytest
 
 from sandbox import demo
 from sandbox.cdk_cli import Said, stage, words
-from sandbox.claims import Claim, Seen, claims, way_of
+from sandbox.claims import Claim, Seen, Window, claims, way_of
 from sandbox.environment import ROOT
 from sandbox.images import CURRENT, FAILING, NEW, NEWER
 from sandbox.ledger import Entry, behind, table, there_and_back
@@ -178,6 +178,12 @@ HyperPodPatching/ClusterSoftware/Resource/Default  (Custom::HyperPodClusterSoftw
 Source Location: ...
    Logs from somewhere
 """
+WAITED = """
+X | 4/18 | 8:30:27 PM | CREATE_IN_PROGRESS   | Custom::HyperPodPatchWaiter     | ClusterSoftware/Waiter2/Default (Id)
+X | 5/18 | 8:30:27 PM | UPDATE_COMPLETE      | Custom::HyperPodClusterSoftware | ClusterSoftware/Resource/Default (Id)
+X | 6/18 | 8:30:27 PM | CREATE_COMPLETE      | Custom::HyperPodPatchWaiter     | ClusterSoftware/Waiter2/Default (Id)
+X | 6/18 | 10:24:27 PM | UPDATE_IN_PROGRESS   | Custom::HyperPodPatchWaiter     | ClusterSoftware/WaiterLast/Default (Id)
+"""
 
 
 def said(text: str, code: int = 0) -> Said:
@@ -189,6 +195,13 @@ def test_what_matters_is_taken_out_of_what_the_cli_prints() -> None:
     assert said(COMPARED).difference[0] == "Resources"
     assert len(said(COMPARED).difference) == 5
     assert said(FAILED, 1).failure == "The patch of cluster ml failed: login (Failed, 1 node)."
+
+
+def test_the_windows_are_taken_from_what_the_cli_prints_as_it_waits() -> None:
+    assert said(WAITED).windows == [
+        " 8:30:27 PM  CREATE_IN_PROGRESS  ClusterSoftware/Waiter2",
+        "10:24:27 PM  UPDATE_IN_PROGRESS  ClusterSoftware/WaiterLast",
+    ]
 
 
 def test_a_failure_nobody_expected_is_told_in_its_last_words() -> None:
@@ -246,7 +259,12 @@ def seen() -> Seen:
         events=["UPDATE_ROLLBACK_COMPLETE"],
         repeated="HyperPodPatching (no changes)",
         rebatched="NothingToPatch",
-        waits=["HyperPodClusterSoftware", "WaitCondition"],
+        windows=[
+            Window("Custom::HyperPodClusterSoftware", "UPDATE_COMPLETE", 57.0),
+            Window("Custom::HyperPodPatchWaiter", "CREATE_COMPLETE", 57.0),
+            Window("Custom::HyperPodPatchWaiter", "CREATE_COMPLETE", 12.0),
+            Window("Custom::HyperPodPatchWaiter", "CREATE_COMPLETE", 0.0),
+        ],
         waited="Patched",
         description=description,
     )
@@ -273,7 +291,14 @@ WRONG: dict[str, Callable[[Seen], Seen]] = {
     "the stack stuck": lambda s: replace(s, events=["UPDATE_ROLLBACK_FAILED"]),
     "a reason that says nothing": lambda s: replace(s, reason="Internal failure"),
     "a patch for a batch size": lambda s: replace(s, rebatched="Patched"),
-    "no wait": lambda s: replace(s, waits=["HyperPodClusterSoftware"]),
+    "no window after the first": lambda s: replace(s, windows=s.windows[:1]),
+    "a window of more than an hour": lambda s: replace(
+        s, windows=[replace(s.windows[0], minutes=61.0), *s.windows[1:]]
+    ),
+    "a window that failed": lambda s: replace(
+        s, windows=[*s.windows[:-1], replace(s.windows[-1], status="CREATE_FAILED")]
+    ),
+    "a wait behind the end": lambda s: replace(s, windows=[*s.windows, s.windows[0]]),
     "an end nobody waited for": lambda s: replace(s, waited="Patching"),
     "a replacement": lambda s: replace(s, physical_ids={"ml", "ml-2"}),
     "another image at the end": lambda s: replace(s, description=described()),

@@ -1,4 +1,4 @@
-"""The bucket that takes answers and signals, behind pre-signed URLs."""
+"""The bucket that takes answers, behind pre-signed URLs."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class Answered:
 class Bucket:
     """Takes PUTs, or does not."""
 
-    def __init__(self, gate: Gate, taken: Callable[[Request, str, bytes], None]) -> None:
+    def __init__(self, gate: Gate, taken: Callable[[Request, bytes], None]) -> None:
         self._gate = gate
         self._taken = taken
         self.requests: dict[str, Request] = {}
-        """Request by the URL of its answer, or of its wait condition's handle."""
+        """Request by the URL of its answer."""
         self.read_timeout = 0.0
         """Seconds for which the function waits for a word."""
 
@@ -40,9 +40,9 @@ class Bucket:
         world, request = self._gate.world, self.requests.get(url)
         world.check(
             "answers go to the URL of their request",
-            # A late duplicate of a rollback may signal what nobody waits for any more.
+            # A late copy may tell of a patch what nobody waits for any more.
             request is not None
-            and (request is self._gate.invocation.request or not request.pending),
+            and (request.change is self._gate.invocation.change or not request.waiting),
             url,
         )
         if request is None:
@@ -58,7 +58,7 @@ class Bucket:
         if strikes("answer dropped") is not None:
             self._trouble(request, 0)
             raise urllib3.exceptions.ProtocolError("Connection aborted.", url)
-        self._taken(request, url, body)
+        self._taken(request, body)
         if strikes("answer taken, connection lost") is not None:
             self._trouble(request, 0)
             self._gate.pause(self.read_timeout)
@@ -66,7 +66,7 @@ class Bucket:
         return Answered(200)
 
     def _trouble(self, request: Request, status: int) -> Answered:
-        request.put_trouble = True
+        request.put_trouble = self._gate.world.now
         invocation = self._gate.invocation
         invocation.disturbed = True
         self._gate.world.say(lambda: f"{invocation} PUT: {status or 'connection lost'}")

@@ -81,7 +81,11 @@ KINDS: dict[str, float] = {
     "another resource fails first": 0.12,
     "another resource fails meanwhile": 0.20,
     "another resource fails afterwards": 0.25,
+    "another resource cannot be rolled back": 0.30,
     "operation cancelled": 0.20,
+    "operation without rollback": 0.30,
+    "stack without a service role": 0.20,
+    "rolled back after all": 0.50,
     "bad declaration": 0.10,
 }
 """Every kind of fault, and how likely it is where the history has it at all."""

@@ -61,7 +61,7 @@ class Counts:
             f"{sum(self.faults.values()):,} faults injected:",
         ]
         lines[0] += (
-            f"{self.waits:,} wait conditions, {self.invocations:,} invocations, {self.patches:,} accepted patches; {self.expired:,} "
+            f"{self.waits:,} waiters, {self.invocations:,} invocations, {self.patches:,} accepted patches; {self.expired:,} "
             "requests expired because no delivery of theirs could go through"
         )
         lines += [f"{self.faults[kind]:>9,}  {kind}" for kind in KINDS]

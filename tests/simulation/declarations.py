@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from sandbox.hyperpod.model import Cluster
 from sandbox.hyperpod.words import MANAGED, Software, is_newer_patch, release_key
-from tests.simulation.requests import Properties
+
+Properties = Mapping[str, Any]
 
 
 @dataclass(frozen=True)

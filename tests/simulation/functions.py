@@ -87,6 +87,8 @@ class Functions:
             plan=sizes(plan),
         )
         world.say(lambda: f"{invocation} begins")
+        if request is not None:
+            request.reached = True
         handle = self._warm.pop() if self._warm else self._build()
         event = json.loads(text)
 

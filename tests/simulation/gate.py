@@ -72,6 +72,16 @@ class Invocation:
     met_quota: bool = False
     """The account had too many rules or parameters for it."""
 
+    @property
+    def change(self) -> Request | None:
+        """The request of a resource that it works on."""
+        return self.request.change if self.request is not None else None
+
+    @property
+    def requests(self) -> set[Request]:
+        """What it works on, and what it was sent for."""
+        return {self.request, self.request.change} if self.request is not None else set()
+
     def __str__(self) -> str:
         return f"[{self.number}] {self.cause}"
 
@@ -199,22 +209,22 @@ class Gate:
 
     def _kill(self, invocation: Invocation, where: str) -> None:
         self._mark(invocation)
-        if invocation.request is not None and where.startswith(_HALF_A_RULE):
-            invocation.request.half_a_rule = True
+        if invocation.change is not None and where.startswith(_HALF_A_RULE):
+            invocation.change.half_a_rule = True
         self.world.say(lambda: f"{invocation} killed {where}")
         raise Killed
 
     def disturb(self, invocation: Invocation, operation: str, what: str) -> None:
         self._mark(invocation)
-        if invocation.request is not None:
-            invocation.request.failed_calls.add(operation)
+        for request in invocation.requests:
+            request.failed_calls.add(operation)
         self.world.say(lambda: f"{invocation} {operation}: {what}")
 
     @staticmethod
     def _mark(invocation: Invocation) -> None:
         invocation.disturbed = True
-        if invocation.request is not None:
-            invocation.request.disturbed = True
+        for request in invocation.requests:
+            request.disturbed = True
 
     def used_up(self, what: str) -> bool:
         """Whether the account has as many of these as it may have."""
@@ -222,8 +232,8 @@ class Gate:
         if not begins <= self.world.now < ends:
             return False
         self.invocation.met_quota = True
-        if self.invocation.request is not None:
-            self.invocation.request.met_quota = True
+        for request in self.invocation.requests:
+            request.met_quota = True
         self.world.say(lambda: f"{self.invocation}: no more {what}")
         return True
 

@@ -24,20 +24,21 @@ from sandbox.hyperpod import ServiceError
 from tests.simulation import images
 from tests.simulation.bucket import Bucket
 from tests.simulation.chance import Chance, pick
-from tests.simulation.event_bridge import EventBridge
+from tests.simulation.event_bridge import EventBridge, is_rule_of
 from tests.simulation.functions import Functions, LogWatcher
 from tests.simulation.gate import Gate, Outage
 from tests.simulation.hyperpod import RELEASES, Service
 from tests.simulation.invariants import Invariants
 from tests.simulation.parameter_store import ParameterStore
 from tests.simulation.requests import Request
-from tests.simulation.stacks import SECRET, CloudFormation, Course, Stack
-from tests.simulation.story import Step, Story, tell
+from tests.simulation.stacks import SECRET, CloudFormation
+from tests.simulation.story import Story, tell
+from tests.simulation.user import User
 from tests.simulation.world import BEGIN, World
 
 PREFIX = "HyperPodSoftware-0a1b2c3d"
-ENDLESS = 100 * 3600.0
-"""Seconds after which no history goes on: six steps with up to twelve hours each fit in."""
+ENDLESS = 800 * 3600.0
+"""Seconds after which no history goes on: six steps with a day each, and a day back, fit in."""
 _ERRORS = (
     ("ThrottlingException", 400),
     ("ServiceUnavailable", 503),
@@ -60,7 +61,7 @@ class Result:
     requests: int
     expired: int
     waits: int
-    """Wait conditions that began."""
+    """Requests to waiters."""
     invocations: int
     patches: int
     diary: tuple[str, ...] = ()
@@ -82,13 +83,14 @@ class History:
         gate.outages = self._outages()
         gate.quotas = self._quotas()
         self.parameters = ParameterStore(gate)
-        self.bridge = EventBridge(gate, self._poll)
+        self.bridge = EventBridge(gate, self._poll, quiet=self._quiet)
         self.images = images.Images(gate)
         memory = Memory(PREFIX)
         self.formation = CloudFormation(
             gate,
             sent=self._sent,
             settled=lambda request, told: self.invariants.settled(request, told),  # noqa: PLW0108
+            rested=lambda stack: self.invariants.rested(stack),  # noqa: PLW0108
             path_of=lambda *what: _path(memory, *what),
         )
         self.service = Service(
@@ -128,7 +130,8 @@ class History:
         world = self.world
         with _staged(self):
             self._others()
-            world.follow(self._course())
+            for name, steps in self.story.stacks.items():
+                world.follow(User(world, self.formation, name).follow(steps))
             world.at(BEGIN + ENDLESS, self.invariants.never_ends)
             world.run()
             if world.broken is None:
@@ -145,34 +148,11 @@ class History:
                 request.answer is None and request.phase.value == "expired"
                 for request in self.formation.requests
             ),
-            waits=sum(
-                request.condition is not None and request.condition.phase is not None
-                for request in self.formation.requests
-            ),
+            waits=sum(request.is_waiter for request in self.formation.requests),
             invocations=self.functions.invocations,
             patches=len(self.service.patches),
             diary=tuple(world.diary or ()),
         )
-
-    # The user
-
-    def _course(self) -> Course:
-        stack = self.formation.new_stack()
-        for step in self.story.steps:
-            yield from self._step(stack, step)
-            if step.what == "delete" or (not stack.usable and step.what != "delete"):
-                if stack.status != "DELETE_COMPLETE":
-                    yield from self.formation.delete(stack)
-                stack = self.formation.new_stack()
-            yield step.rest
-
-    def _step(self, stack: Stack, step: Step) -> Course:
-        if step.what == "delete":
-            yield from self.formation.delete(stack)
-        elif stack.usable:
-            yield from self.formation.update(stack, step.template, step.trouble)
-        elif step.template:
-            yield from self.formation.create(stack, step.template, step.trouble)
 
     # The others
 
@@ -281,11 +261,8 @@ class History:
         self.bucket.requests[request.url] = request
         self.by_path[request.path] = request
         self.bridge.secrets.append(request.secret)
-        if request.condition is not None:
-            self.bucket.requests[request.condition.url] = request
-            self.bridge.secrets.append(request.condition.url)
         strikes, invoke = self.chance.strikes, self.functions.invoke
-        event = request.event()
+        event = request.event
         late = strikes("request delivered late")
         delay = 0.2 if late is None else 1.0 + 500.0 * late**2
         if strikes("request never delivered") is None:
@@ -297,6 +274,16 @@ class History:
 
     def _poll(self, text: str, what: str, delay: float) -> None:
         self.functions.invoke(json.loads(text), what, delay)
+
+    def _quiet(self, rule: str) -> bool:
+        """No window of the request that the rule is for ends within minutes."""
+        soon = self.world.now + 720.0
+        return not any(
+            window.waiting and window.answer_by < soon
+            for path, request in self.by_path.items()
+            if is_rule_of(path, rule)
+            for window in request.change.windows
+        )
 
     def _request_of(self, event: dict[str, Any]) -> Request | None:
         path = event.get("HyperPodSoftwareRequest")

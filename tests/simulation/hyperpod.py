@@ -126,8 +126,8 @@ class Service:
 
     def update_cluster_software(self, **parameters: Any) -> dict[str, Any]:
         invocation = self._gate.invocation
-        if invocation.request is not None:
-            self._note_call(invocation, invocation.request, parameters)
+        if invocation.change is not None:
+            self._note_call(invocation, invocation.change, parameters)
         return self._gate.call(
             "sagemaker",
             "UpdateClusterSoftware",
@@ -138,7 +138,7 @@ class Service:
 
     def _ask(self, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
         invocation = self._gate.invocation
-        request = invocation.request
+        request = invocation.change
         try:
             return self.core.call(operation, parameters, now=self._world.now)
         except ServiceError as no:
@@ -147,7 +147,7 @@ class Service:
             raise error(no.code, operation, no.message, no.status) from None
 
     def _describe(self, name: str) -> dict[str, Any]:
-        request = self._gate.invocation.request
+        request = self._gate.invocation.change
         answer = self._ask("DescribeCluster", {"ClusterName": name})
         cluster = self.known[name]
         newest = Software(MANAGED, self.core.releases[-1])
@@ -219,7 +219,7 @@ class Service:
 
     def _look_truly(self) -> None:
         """Write down how it truly stands, for what the request may say later."""
-        request = self._gate.invocation.request
+        request = self._gate.invocation.change
         if request is None or not request.called_for:
             return
         cluster = self.known[request.properties["ClusterName"]]
@@ -278,7 +278,7 @@ class Service:
         invocation = self._gate.invocation
         operation = "UpdateClusterSoftware"
         strikes = self._world.chance.strikes
-        by = invocation.request.id if invocation.request is not None else "nobody"
+        by = invocation.change.id if invocation.change is not None else "nobody"
         for kind, code, status in (
             ("patch call conflicts", "ConflictException", 400),
             ("patch call throttled", "ThrottlingException", 400),
@@ -291,21 +291,21 @@ class Service:
             patched = self.patch(by, parameters)
         except ServiceError as no:
             self._world.say(f"{invocation} patch refused: {no}")
-            if invocation.request is not None:
-                invocation.request.patch_refused |= no.code == "ValidationException"
-                invocation.request.cluster_seen_missing |= no.code == "ResourceNotFound"
+            if invocation.change is not None:
+                invocation.change.patch_refused |= no.code == "ValidationException"
+                invocation.change.cluster_seen_missing |= no.code == "ResourceNotFound"
             raise error(no.code, operation, no.message, no.status) from None
-        if invocation.request is not None:
-            invocation.request.accepted.append(patched)
-            invocation.request.nodes = {
+        if invocation.change is not None:
+            invocation.change.accepted.append(patched)
+            invocation.change.nodes = {
                 name: _patchable(patched.cluster, name) for name in patched.targets
             }
         self._on_accepted(invocation, patched)
         if (size := strikes("patch call accepted, answer lost")) is not None:
             self._world.say(f"{invocation} patch call accepted, answer lost")
             invocation.disturbed = True
-            if invocation.request is not None:
-                invocation.request.disturbed = True
+            for request in invocation.requests:
+                request.disturbed = True
             if size < 0.5:
                 raise ReadTimeoutError(endpoint_url="https://aws.invalid/")
             raise error("InternalFailure", operation, "The request failed.", 500)

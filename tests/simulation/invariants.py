@@ -7,13 +7,13 @@ from typing import Any
 from sandbox.hyperpod.words import MANAGED, NodeStatus, Software, is_newer_patch
 from tests.simulation import truth
 from tests.simulation.declarations import Wanted, changed, config, means, takes_back, wanted
-from tests.simulation.event_bridge import EventBridge
+from tests.simulation.event_bridge import EventBridge, is_rule_of
 from tests.simulation.functions import Functions
 from tests.simulation.gate import Invocation
 from tests.simulation.hyperpod import Service
 from tests.simulation.parameter_store import ParameterStore
 from tests.simulation.requests import Patched, Request
-from tests.simulation.stacks import CloudFormation
+from tests.simulation.stacks import CloudFormation, Stack
 from tests.simulation.world import World
 
 _SETTLED = ("InService", "Failed", "Degraded", None)
@@ -48,28 +48,29 @@ class Invariants:
     # When a patch call was accepted
 
     def accepted(self, invocation: Invocation, patched: Patched) -> None:
-        request, check = invocation.request, self._world.check
+        request, check = invocation.change, self._world.check
         if request is None:
             check("a patch belongs to a request", False, f"{invocation} made one")
             return
         check(
             "a Delete touches no cluster",
-            request.type != "Delete",
-            f"{request} led to a patch",
+            all(each.type != "Delete" for each in invocation.requests),
+            f"{invocation} led to a patch",
         )
         # A request can end after the handler's look at the stack, or before it without being
         # shown yet. Nothing can close that gap: SageMaker takes no condition along with a call.
-        read, shown = invocation.stack_read, request.end_shown
+        read, shown = invocation.stack_read, request.windows[-1].end_shown
         unknowable = read is not None and shown is not None and read <= shown
+        waited_for = request.waited_for
         check(
             "one declared change, at most one accepted patch call",
-            len(request.accepted) == 1 or (unknowable and not request.waiting),
+            len(request.accepted) == 1 or (unknowable and not waited_for),
             lambda: f"{request} has {len(request.accepted)} accepted calls",
         )
         check(
             "a patch is called only while CloudFormation waits for it",
-            request.waiting or unknowable,
-            lambda: f"{request} is {request.phase.value}",
+            waited_for or unknowable,
+            lambda: f"{request} is {request.phase.value}, and no window of it is open",
         )
         check(
             "no patch begins too late to end",
@@ -78,7 +79,7 @@ class Invariants:
                 f"{invocation} called {request.deadline - self._world.now:.0f} s before the end"
             ),
         )
-        if request.waiting or not unknowable:
+        if waited_for or not unknowable:
             check(
                 "no node is patched that no declaration calls for",
                 *self._called_for(request, patched, invocation),
@@ -157,7 +158,9 @@ class Invariants:
             return False
         newest = Software(MANAGED, self._service.core.releases[-1])
         return (
-            bool(group.nodes)
+            # One that failed comes back, and then not all the readings showed it.
+            not self._service.core.faults.nodes_fail_late
+            and bool(group.nodes)
             and seen.get("CurrentImageId") == MANAGED
             and seen.get("ImageVersionStatus") == "UpToDate"
             and seen.get("TargetStateCount") == seen["CurrentCount"] == len(group.nodes)
@@ -179,7 +182,8 @@ class Invariants:
             if seen.get("TargetStateCount") != 0:
                 there.append(seen.get("DesiredImageReleaseVersion"))
             if says and not request.rollback:
-                there += [node.software.release for node in cluster.groups[name].nodes]
+                nodes = cluster.groups[name].nodes
+                there += [node.software.release for node in nodes if node.patchable]
             if takes_back(new, old, cluster, name):
                 failed = wanted(old, cluster).get(name)
                 release = failed.release if request.rollback and failed is not None else None
@@ -190,14 +194,17 @@ class Invariants:
     # When a request is settled
 
     def settled(self, request: Request, answer: dict[str, Any]) -> None:
-        """CloudFormation was told how a request ended: by its answer, or by a signal."""
+        """CloudFormation was told how a request ended."""
         check = self._world.check
         stack = self._formation.stacks[request.stack_id]
         if request.type == "Delete":
             check("a Delete always succeeds", answer["Status"] == "SUCCESS", f"{request}: {answer}")
         # Whether it is a rollback can be read in the stack's status only. Where that could
         # not be read once, nobody can know.
-        if request.rollback and request.rollback_read:
+        # Of a single resource that is taken back its events tell, and they may be late: then it has
+        # to be looked at again, which needs a place to remember it.
+        alone = request.rollback and not request.in_rollback
+        if request.rollback and request.rollback_read and not (alone and request.met_quota):
             check("a rollback never fails", answer["Status"] == "SUCCESS", f"{request}: {answer}")
         try:
             truth.judge(request, answer, self._service, self._world.now)
@@ -205,21 +212,43 @@ class Invariants:
             check("every answer is true", False, f"{request}: {lie}. It was: {answer}")
         else:
             check("every answer is true", True, "")
-        if answer is request.answer:  # a signal has no id
-            wrong = truth.same_resource(request, answer, stack, self._service)
-            check(
-                "the physical id names the cluster and is stable",
-                wrong is None,
-                f"{request}: {wrong}",
-            )
+        wrong = truth.same_resource(request, answer, stack, self._service)
+        check(
+            "the physical id names the cluster and is stable",
+            wrong is None,
+            f"{request}: {wrong}",
+        )
         check(
             "every attribute has a value",
             set(answer["Data"])
-            == {"ClusterArn", "Outcome", "PatchedInstanceGroups", "PatchedNodeCount"}
+            == {"ClusterArn", "Outcome", "PatchedInstanceGroups", "PatchedNodeCount", "Handover"}
+            and answer["Data"]["Handover"]
             and answer["Data"]["ClusterArn"]
             and "Log group: " in answer["Reason"],
             f"{request}: {answer}",
         )
+
+    def rested(self, stack: Stack) -> None:
+        """A stack operation ended."""
+        if stack.status not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
+            return
+        for name in stack.model.resources:
+            request = stack.latest.get(name)
+            if request is None or request.properties.get("WaitForCompletion") == "false":
+                continue
+            on = any(
+                not each.patch.over
+                and each.call.nodes
+                and not truth.others_are_alike(each, self._service)
+                for each in request.accepted
+            )
+            self._world.check(
+                "no stack operation completes while its patch goes on",
+                not on
+                or request.data.get("Outcome") == "AlreadyCurrent"  # which is looked at elsewhere
+                or truth.blind(request, self._service),
+                lambda request=request: f"{request} is {request.data}",
+            )
 
     # When an invocation has ended
 
@@ -233,10 +262,11 @@ class Invariants:
         )
         if request is None:
             return
-        if invocation.met_quota and of_its_own and not invocation.disturbed:
+        alone = not (invocation.disturbed or invocation.crossed)
+        if invocation.met_quota and of_its_own and alone:
             check(
                 "a quota that is used up is told at once",
-                (not request.waiting or request.accepted) and took <= AT_ONCE,
+                (not request.waiting or request.change.accepted) and took <= AT_ONCE,
                 lambda: (
                     f"{invocation} met one and took {took:.0f} s; {request} is "
                     f"{request.phase.value}"
@@ -252,38 +282,48 @@ class Invariants:
             if invocation.attempt == 3:
                 request.given_up = True
                 request.exhausted |= first_hand
-        beside = any(other.request is request for other in self._functions.in_flight)
-        if beside:
-            return
-        polled = self._polled(request)
-        late = invocation.started >= request.deadline + _GRACE
-        due = invocation.started >= request.answer_by + _GRACE
-        if of_its_own and not invocation.disturbed:
-            if due or request.type == "Delete":
+        if not any(other.change is request.change for other in self._functions.in_flight):
+            if of_its_own and not invocation.disturbed:
+                self._in_time(invocation, request)
+            self._looked_after(invocation, request.change)
+
+    def _in_time(self, invocation: Invocation, request: Request) -> None:
+        """Nothing kept it from answering what was due."""
+        check, change = self._world.check, request.change
+        for window in change.windows:
+            # A waiter's own delivery may be about another patch than the one that it is for.
+            concerned = window is request or request is change
+            due = window.reached and invocation.started >= window.answer_by + _GRACE
+            due = due and self._world.now > window.put_trouble + 90  # else it is being tried again
+            if concerned and (due or window.type == "Delete"):
                 check(
                     "every request is answered by its deadline",
-                    not request.waiting and not (late and request.pending),
-                    lambda: f"{invocation} looked and did not answer",
+                    not window.waiting,
+                    lambda window=window: f"{invocation} did not answer {window}",
                 )
-            if late and polled:
-                request.overdue += 1
-            if late:
-                check(
-                    "polling is over by the deadline",
-                    request.overdue < 2,
-                    lambda: f"{invocation} left the rule",
-                )
+        if invocation.started >= change.forgotten_by + _GRACE:
+            change.overdue += self._polled(change)
+            check(
+                "polling is over by the deadline",
+                change.overdue < 2,
+                lambda: f"{invocation} left the rule",
+            )
+
+    def _looked_after(self, invocation: Invocation, change: Request) -> None:
         # Where three deliveries of it were in vain, nobody knows of it any more.
-        check(
-            "no request is left hanging",
-            polled or request.queued or request.exhausted or not request.pending,
-            lambda: f"after {invocation} nothing will look at {request} again",
-        )
+        for window in change.windows:
+            if not window.reached:
+                continue
+            awaited = window.queued or change.queued or window.exhausted or not window.waiting
+            self._world.check(
+                "no request is left hanging",
+                awaited or self._polled(window) or self._polled(change),
+                lambda window=window: f"after {invocation} nothing will look at {window} again",
+            )
 
     def _polled(self, request: Request) -> bool:
-        resource, own = request.path.split("/")[-2:]
         return any(
-            rule.targets and f"{resource}-{own[:8]}" in rule.name
+            rule.targets and is_rule_of(request.path, rule.name)
             for rule in self._bridge.rules.values()
         )
 

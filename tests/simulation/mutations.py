@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import urllib3
 
-from hyperpod_software import caller, ending
+from hyperpod_software import caller, ending, planning, relay
 from hyperpod_software import conductor as conducting
 from hyperpod_software import crhelper_adapter as adapter
 from hyperpod_software.case import Case
@@ -32,7 +32,7 @@ from hyperpod_software.rules.look import Look, Watched
 from hyperpod_software.words.cluster import Cluster, NodeTally
 from hyperpod_software.words.decision import Finish, Outcome, Wait, failed
 from hyperpod_software.words.problem import Problem
-from hyperpod_software.words.reply import Reply, Way
+from hyperpod_software.words.reply import Reply
 from hyperpod_software.words.request import Request
 from hyperpod_software.words.software import Software
 
@@ -187,7 +187,7 @@ def _a_lost_call_is_told_as_none(patch: pytest.MonkeyPatch) -> None:
 def _the_deadline_never_comes(patch: pytest.MonkeyPatch) -> None:
     for name in ("begin_by", "deadline"):
         patch.setattr(Request, name, property(lambda _: 9e9))
-    patch.setattr(Case, "expires", property(lambda self: self.ticket.issued + 9e9))
+    patch.setattr(Case, "forgotten", property(lambda self: self.ticket.issued + 9e9))
 
 
 def _nothing_is_buried(patch: pytest.MonkeyPatch) -> None:
@@ -230,13 +230,10 @@ def _a_rollback_fails(patch: pytest.MonkeyPatch) -> None:
 
 
 def _a_rollback_goes_unnoticed(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Stack, "is_rolling_back", lambda self, name: stack_read(self, name) and False)
-
-
-def stack_read(reader: Stack, name: str) -> bool:
-    """As the handler reads it, so that nobody can say it was never read."""
-    client("cloudformation").describe_stacks(StackName=name)
-    return True
+    read = Stack.operation
+    patch.setattr(
+        Stack, "operation", lambda self, name: replace(read(self, name), rolls_back=False)
+    )
 
 
 def _a_delete_fails(patch: pytest.MonkeyPatch) -> None:
@@ -350,7 +347,7 @@ def _a_defect_in_the_rules(patch: pytest.MonkeyPatch) -> None:
     def broken(*_: Any) -> Wait:
         raise TypeError("a defect")
 
-    patch.setattr(conducting, "plan", broken)
+    patch.setattr(planning, "plan", broken)
 
 
 def _busy_is_a_failure(patch: pytest.MonkeyPatch) -> None:
@@ -361,7 +358,7 @@ def _busy_is_a_failure(patch: pytest.MonkeyPatch) -> None:
 
 
 def _a_patch_begins_at_any_time(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Request, "begin_within", property(lambda self: self.answer_within))
+    patch.setattr(Request, "begin_within", property(lambda self: self.wait_within))
 
 
 def _what_went_back_is_forgotten(patch: pytest.MonkeyPatch) -> None:
@@ -373,38 +370,32 @@ def _nothing_is_handed_over(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Ending, "hand_over", lambda *_: None)
 
 
-def _the_hand_over_comes_before_the_call(patch: pytest.MonkeyPatch) -> None:
-    def early(self: Ending, case: Case, wait: Wait, cluster: Any) -> Reply | None:
-        if case.wait_handle is None or case.memory is None or case.handed_over:
-            return None
-        end = Finish(Outcome.PATCHING, wait.reason, cluster)
-        response = self._response(case, end)
-        return ending._reply(case, response, last=False)
-
-    patch.setattr(Ending, "hand_over", early)
+def _between_windows_it_calls(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Case, "may_call", property(lambda _: True))
+    patch.setattr(caller, "may_call", lambda *_: True)
 
 
-def _the_end_is_not_signalled(patch: pytest.MonkeyPatch) -> None:
-    made = ending._reply
-    patch.setattr(
-        ending,
-        "_reply",
-        lambda case, response, **how: made(case, response, **{**how, "ways": (Way.ANSWER,)}),
-    )
+def _what_nobody_remembers_succeeded(patch: pytest.MonkeyPatch) -> None:
+    made = relay.Relay._find_out
+
+    def find_out(self: relay.Relay, *what: Any, **how: Any) -> Finish:
+        end = made(self, *what, **how)
+        return replace(end, outcome=Outcome.NOTHING_TO_PATCH)
+
+    patch.setattr(relay.Relay, "_find_out", find_out)
 
 
-def _a_used_handle_is_signalled(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Request, "wait_handle", property(lambda self: self.declared.wait_handle))
+def _a_patch_that_goes_on_is_passed_on(patch: pytest.MonkeyPatch) -> None:
+    def passed_on(self: relay.Relay, ticket: Any, waiter: Any, surroundings: Any) -> Reply:
+        end = Finish(Outcome.ACCEPTED, "There was nothing left to wait for: Patching.")
+        return self._reply(ticket, surroundings, end, waiter.handover)
+
+    patch.setattr(relay.Relay, "_join", passed_on)
 
 
-def _a_signal_lacks_an_attribute(patch: pytest.MonkeyPatch) -> None:
-    made = answering.signal
-
-    def signal(response: dict[str, Any]) -> dict[str, Any]:
-        said = made(response)
-        return {**said, "Data": f"||{said['Data'].split('|', 2)[2]}"}
-
-    patch.setattr("hyperpod_software.handler.signal", signal)
+def _a_result_is_not_passed_on(patch: pytest.MonkeyPatch) -> None:
+    made = relay.answer
+    patch.setattr(relay, "answer", lambda *what: made(*what[:4]))
 
 
 def _a_value_is_base85(patch: pytest.MonkeyPatch) -> None:
@@ -470,7 +461,7 @@ MUTATIONS = (
     Mutation("a Delete fails", _a_delete_fails, "a Delete always succeeds"),
     Mutation("a Delete patches", _a_delete_patches, "a Delete touches no cluster"),
     Mutation("physical ids are random", _physical_ids_are_random, _STABLE),
-    Mutation("physical ids are empty", _physical_ids_are_empty, _STABLE),
+    Mutation("physical ids are empty", _physical_ids_are_empty, "every answer is valid and has at most 4096 bytes"),
     Mutation("answers are not cut", _answers_are_not_cut, "every answer is valid and has at most 4096 bytes"),
     Mutation("attributes are missing", _attributes_are_missing, "every attribute has a value"),
     Mutation("the event is in the rule", _the_event_is_in_the_rule, "no rule holds a ResponseURL"),
@@ -481,10 +472,10 @@ MUTATIONS = (
     Mutation("a quota is waited for", _a_quota_is_waited_for, "a quota that is used up is told at once"),
     Mutation("rule names are too long", _rule_names_are_too_long, "a rule's name has at most 64 characters"),
     Mutation("nothing is handed over", _nothing_is_handed_over, "every request is answered by its deadline"),
-    Mutation("the hand-over comes before the call", _the_hand_over_comes_before_the_call, _TRUE),
-    Mutation("the end is not signalled", _the_end_is_not_signalled, _HANGING),
-    Mutation("a used handle is signalled", _a_used_handle_is_signalled, _TRUE),
-    Mutation("a signal lacks an attribute", _a_signal_lacks_an_attribute, "every attribute has a value"),
+    Mutation("between windows it calls", _between_windows_it_calls, "a patch is called only while CloudFormation waits for it"),
+    Mutation("what nobody remembers succeeded", _what_nobody_remembers_succeeded, _TRUE),
+    Mutation("a patch that goes on is passed on", _a_patch_that_goes_on_is_passed_on, "no stack operation completes while its patch goes on"),
+    Mutation("a result is not passed on", _a_result_is_not_passed_on, _TRUE),
     Mutation("the long timeout is cut to the hour", _the_long_timeout_is_cut_to_the_hour, _TRUE),
     Mutation("the adapter raises", _crhelper_keeps_its_timer, "an invocation that nothing disturbs comes to its end"),
     Mutation("a defect in the rules", _a_defect_in_the_rules, "the handler meets no defect of its own"),

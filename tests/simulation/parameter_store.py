@@ -88,7 +88,7 @@ class ParameterStore:
                 raise error("ParameterAlreadyExists", "PutParameter", "It already exists.")
             version = found[1] + 1 if found is not None else 1
             self.values[Name] = (Value, version)
-            request = self._gate.invocation.request
+            request = self._gate.invocation.change
             if request is not None and Name.endswith("/call"):
                 request.called = self._gate.world.now
             return {"Version": version, "Tier": "Standard"}

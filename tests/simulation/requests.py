@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -11,7 +12,8 @@ from sandbox.hyperpod.calls import Call
 from sandbox.hyperpod.model import Cluster, Node
 from sandbox.hyperpod.patch import Patch, Stage
 from sandbox.hyperpod.words import Software
-from tests.simulation.world import Wait
+from tests.cloudformation import messages
+from tests.cloudformation.relay import WAITER, WINDOW
 
 Properties = dict[str, Any]
 
@@ -58,57 +60,35 @@ class Patched:
 
 
 @dataclass(eq=False)
-class Condition:
-    """A wait condition and its handle: what CloudFormation waits for once the resource has
-    answered. A signal that came before that counts, too."""
-
-    url: str
-    timeout: int
-    phase: Phase | None = None
-    """``None``: it has not begun."""
-    signal: dict[str, Any] | None = None
-
-    @property
-    def waiting(self) -> bool:
-        return self.phase is Phase.WAITING
-
-    @property
-    def succeeded(self) -> bool:
-        return self.phase is Phase.ANSWERED and (self.signal or {}).get("Status") == "SUCCESS"
-
-
-@dataclass(eq=False)
 class Request:
     """A request on its way."""
 
+    sent_as: messages.Request
     id: str
-    type: str
+    """What it says its id is."""
     stack_id: str
-    logical_id: str
-    properties: Properties
-    old_properties: Properties | None
-    physical_id: str | None
-    sent: float
     issued: float
     """What its URL says about when it was signed."""
-    rollback: bool
+    in_rollback: bool
+    """The stack's status says that it rolls back."""
     url: str
     secret: str
     """The part of the URL that nobody else must see."""
     path: str
     """Where the handler keeps what it remembers of it."""
-    condition: Condition | None = None
-    """What waits for the end of its patch; ``None``: its answer is the end."""
+    takes_up: Request | None = None
+    """Of a waiter's: the request of the resource whose patch it is to wait for."""
+    windows: list[Request] = field(default_factory=list["Request"])
+    """Of a resource's: itself, and the waiters' that are to wait for its patch."""
     phase: Phase = Phase.WAITING
     answer: dict[str, Any] | None = None
-    handed_over: bool = False
-    """It said that a signal is to follow, whether or not anybody waited for that."""
+    data: dict[str, Any] = field(default_factory=dict[str, Any])
+    """The attributes that it was answered with."""
     ended: float | None = None
     end_shown: float | None = None
     """When DescribeStackEvents shows that."""
     counts_hidden: bool = False
     """The last description it was shown lacked the counts of nodes by chance."""
-    done: Wait = field(default_factory=Wait)
 
     # How it truly went.
     called: float | None = None
@@ -138,12 +118,16 @@ class Request:
     """What its groups truly ran, group by group, at each description it was shown."""
     cluster_seen_missing: bool = False
     groups_seen_missing: bool = False
+    without_role: bool = False
+    """Its stack has no service role."""
     rollback_read: bool = False
     """The stack's status was read for it at least once."""
-    put_trouble: bool = False
-    """An answer of its was turned away or lost on its way."""
+    put_trouble: float = 0.0
+    """When an answer of its was turned away last, or lost on its way."""
     refused: int = 0
     """So many more of its answers are turned away."""
+    reached: bool = False
+    """A delivery of it came to the function."""
     exhausted: bool = False
     """Lambda tried to deliver it three times, in vain."""
     queued: int = 0
@@ -170,53 +154,82 @@ class Request:
         return self.phase is Phase.WAITING
 
     @property
-    def pending(self) -> bool:
-        """CloudFormation waits for its answer, or for the signal that is to follow."""
-        return self.waiting or (self.condition is not None and self.condition.waiting)
+    def change(self) -> Request:
+        """The request of a resource that it is about."""
+        return self.takes_up or self
+
+    @property
+    def is_waiter(self) -> bool:
+        return self.sent_as.resource_type == WAITER
+
+    @property
+    def rollback(self) -> bool:
+        """It takes its resource back, and that could be read somewhere."""
+        return self.in_rollback or self.rollback_read
+
+    @property
+    def waited_for(self) -> bool:
+        """CloudFormation waits in one of its windows."""
+        return any(window.waiting for window in self.windows)
 
     @property
     def declared_timeout(self) -> int:
         try:
-            return max(60, int(self.properties.get("Timeout", 3420)))
+            return max(60, int(self.change.properties.get("Timeout", WINDOW)))
         except (TypeError, ValueError):
-            return 3420
+            return WINDOW
 
     @property
     def answer_by(self) -> float:
-        return self.issued + min(3420, self.declared_timeout)
+        """When its own answer is due."""
+        change = self.change
+        if self is change:
+            return self.issued + min(WINDOW, self.declared_timeout)
+        return min(self.issued + WINDOW, max(self.issued, change.deadline))
 
     @property
     def begin_by(self) -> float:
-        timeout = self.declared_timeout if self.condition else min(3420, self.declared_timeout)
-        return min(self.answer_by, self.issued + timeout - min(timeout // 2, 1200))
+        if self.rollback_read:
+            return self.deadline
+        timeout = self.declared_timeout
+        return self.issued + timeout - min(timeout // 2, 1200)
 
     @property
     def deadline(self) -> float:
-        if not self.handed_over:
-            return self.answer_by
-        return self.issued + min(43_020, self.declared_timeout)
+        """When the patch is not waited for any more."""
+        change = self.change
+        return change.issued + (24 * 3600 if change.rollback_read else change.declared_timeout)
 
     @property
-    def expires(self) -> float:
-        return self.sent + int(self.properties.get("ServiceTimeout", 3600))
+    def forgotten_by(self) -> float:
+        """When nothing of it may be left."""
+        last = max(window.issued for window in self.change.windows)
+        return max(self.deadline, last + 2 * 3600 + 180 + 6 * 3600)
 
+    @property
+    def type(self) -> str:
+        return self.sent_as.type
+
+    @property
+    def logical_id(self) -> str:
+        return self.sent_as.logical_id
+
+    @property
+    def properties(self) -> Mapping[str, Any]:
+        return self.sent_as.properties
+
+    @property
+    def old_properties(self) -> Mapping[str, Any] | None:
+        return self.sent_as.old_properties
+
+    @property
+    def physical_id(self) -> str | None:
+        return self.sent_as.physical_id
+
+    @property
     def event(self) -> dict[str, Any]:
         """What the function is sent."""
-        event: dict[str, Any] = {
-            "RequestType": self.type,
-            "ServiceToken": self.properties["ServiceToken"],
-            "ResponseURL": self.url,
-            "StackId": self.stack_id,
-            "RequestId": self.id,
-            "LogicalResourceId": self.logical_id,
-            "ResourceType": "Custom::HyperPodClusterSoftware",
-            "ResourceProperties": self.properties,
-        }
-        if self.type != "Create":
-            event["PhysicalResourceId"] = self.physical_id
-        if self.type == "Update":
-            event["OldResourceProperties"] = self.old_properties
-        return event
+        return {**self.sent_as.event(self.stack_id, self.url), "RequestId": self.id}
 
     def __str__(self) -> str:
         return f"{self.logical_id}/{self.type} {self.id[:8]}"

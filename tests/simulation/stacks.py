@@ -1,81 +1,63 @@
-"""CloudFormation: one stack, its operations in the documented order, and who is told of them."""
+"""CloudFormation: the stacks of an account, who is told of their operations, and what it shows."""
 
 # ruff: noqa: N803 - arguments are called as AWS calls them
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
+from tests.cloudformation import messages
+from tests.cloudformation.messages import Answer, Event, GivenUp, Happening
+from tests.cloudformation.relay import WAITER
+from tests.cloudformation.stack import Stack as Model
+from tests.cloudformation.template import CUSTOM
+from tests.cloudformation.unknowns import drawn
 from tests.simulation.gate import Gate
-from tests.simulation.requests import Condition, Phase, Properties, Request
+from tests.simulation.requests import Phase, Request
 from tests.simulation.world import Wait, World
-
-Course = Generator[float | Wait]
-Template = dict[str, Properties]
-"""Logical id → properties."""
 
 SECRET = "5ec7e75ec7e7"
 """Every secret part of every URL begins with it, so that it is found wherever it leaks."""
-ANSWER_LIMIT = 4096
-HOUR = 3420
-"""The longest timeout in seconds that needs no wait condition."""
-_ATTRIBUTES = ("ClusterArn", "Outcome", "PatchedInstanceGroups", "PatchedNodeCount")
+PAUSE = 6.0
+"""Seconds between two phases of an operation: more than clocks are apart, or nobody could tell
+which of two requests is the newer one."""
+_FAILED = ("CREATE_FAILED", "UPDATE_FAILED")
+_BEGINS = ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS")
 _PAGE = 5
 
 
-@dataclass(frozen=True)
-class Trouble:
-    """What goes wrong with an operation apart from our resource."""
-
-    first: bool = False
-    """A resource before ours fails: ours is never asked."""
-    meanwhile: float | None = None
-    """So many seconds after ours was asked, another one fails or the user cancels."""
-    afterwards: bool = False
-    """A resource after ours fails."""
-
-
-@dataclass(eq=False)
-class Resource:
-    """Our resource as CloudFormation keeps it."""
-
-    logical_id: str
-    properties: Properties
-    physical_id: str
-
-
 @dataclass
-class StackEvent:
-    """One line of DescribeStackEvents."""
+class Shown:
+    """One line of DescribeStackEvents, and when it can be seen."""
 
-    logical_id: str
-    status: str
-    time: float
+    event: Event
     visible: float
 
 
 @dataclass(eq=False)
 class Stack:
-    """A stack: what CloudFormation believes of it."""
+    """A stack, and all that was ever asked for it."""
 
     id: str
-    status: str = "REVIEW_IN_PROGRESS"
-    resources: dict[str, Resource] = field(default_factory=dict[str, Resource])
-    events: list[StackEvent] = field(default_factory=list[StackEvent])
-    usable: bool = False
-    """An update may follow."""
-    chained: bool = False
-    """Its declarations depend on each other, as the construct makes them where they are of one
-    cluster; without, they are deployed side by side, as those of two stacks are."""
+    model: Model
+    has_role: bool = True
+    """CloudFormation works with a service role."""
+    shown: list[Shown] = field(default_factory=list[Shown])
+    latest: dict[str, Request] = field(default_factory=dict[str, Request])
+    """The last request of each resource."""
+    failing: dict[str, float] = field(default_factory=dict[str, float])
+    """Other resources that will fail in this operation, and after how many seconds."""
+    rest: Wait = field(default_factory=Wait)
+    """The end of the operation that is under way."""
 
     @property
-    def name(self) -> str:
-        return self.id.split("/")[1]
+    def status(self) -> str:
+        return self.model.status
 
 
 class CloudFormation:
@@ -87,336 +69,194 @@ class CloudFormation:
         *,
         sent: Callable[[Request], None],
         settled: Callable[[Request, dict[str, Any]], None],
+        rested: Callable[[Stack], None],
         path_of: Callable[[str, str, str, str], str],
     ) -> None:
         self._gate = gate
         self._world: World = gate.world
         self._sent = sent
         self._settled = settled
+        self._rested = rested
         self._path_of = path_of
         self._ids = self._world.chance.stream("ids")
+        self._unknowns = drawn(self._world.chance.stream("unknowns"))
         self.stacks: dict[str, Stack] = {}
         self.requests: list[Request] = []
-        self._news = Wait()
         self._long_urls = self._world.chance.stream("urls").random() < 0.1
 
-    def new_stack(self) -> Stack:
+    def new_stack(self, name: str) -> Stack:
         number = f"{self._ids.getrandbits(48):012x}"
-        stack = Stack(
-            f"arn:aws:cloudformation:us-east-1:000000000000:stack/Patching/{number}",
-            chained=self._ids.random() < 0.5,
+        stack_id = f"arn:aws:cloudformation:us-east-1:000000000000:stack/{name}/{number}"
+        model = Model(
+            name=name,
+            unknowns=self._unknowns,
+            pause=PAUSE,
+            new_id=lambda: f"{self._ids.getrandbits(48):012x}",
         )
-        self.stacks[stack.id] = stack
-        return stack
+        has_role = self._world.chance.strikes("stack without a service role") is None
+        made = self.stacks[stack_id] = Stack(stack_id, model, has_role)
+        return made
 
     # The client
 
     def describe_stacks(self, *, StackName: str) -> dict[str, Any]:
         def effect() -> dict[str, Any]:
-            request = self._gate.invocation.request
-            if request is not None:
-                request.rollback_read = True
-            return {
-                "Stacks": [{"StackId": StackName, "StackStatus": self.stacks[StackName].status}]
-            }
+            stack = self.stacks[StackName]
+            shown = {"StackId": StackName, "StackStatus": stack.status}
+            if stack.has_role:
+                shown["RoleARN"] = "arn:aws:iam::000000000000:role/cloudformation"
+            return {"Stacks": [shown]}
 
-        return self._gate.call("cloudformation", "DescribeStacks", effect)
+        answer = self._gate.call("cloudformation", "DescribeStacks", effect)
+        for request in self._gate.invocation.requests:
+            request.rollback_read |= request.in_rollback
+        return answer
 
     def describe_stack_events(
         self, *, StackName: str, NextToken: str | None = None
     ) -> dict[str, Any]:
+        stack = self.stacks[StackName]
+        read: list[Event] = []
+
         def effect() -> dict[str, Any]:
             now = self._world.now
             self._gate.invocation.stack_read = now
-            shown = [event for event in self.stacks[StackName].events if event.visible <= now]
+            shown = [each.event for each in stack.shown if each.visible <= now]
             shown.reverse()
             start = int(NextToken or 0)
+            read.extend(shown[start : start + _PAGE])
             answer: dict[str, Any] = {
                 "StackEvents": [
                     {
                         "LogicalResourceId": event.logical_id,
+                        "PhysicalResourceId": StackName
+                        if event.logical_id == stack.model.name
+                        else event.logical_id,
                         "ResourceStatus": event.status,
                         "Timestamp": datetime.fromtimestamp(round(event.time, 3), UTC),
                     }
-                    for event in shown[start : start + _PAGE]
+                    for event in read
                 ]
             }
             if start + _PAGE < len(shown):
                 answer["NextToken"] = str(start + _PAGE)
             return answer
 
-        return self._gate.call("cloudformation", "DescribeStackEvents", effect)
+        answer = self._gate.call("cloudformation", "DescribeStackEvents", effect)
+        for event in read:
+            self._is_read(stack, event)
+        return answer
 
-    # What a user does
+    def _is_read(self, stack: Stack, event: Event) -> None:
+        """That a resource failed in this operation tells that what comes next takes it back."""
+        for request in self._gate.invocation.requests:
+            its = request.logical_id == event.logical_id and request.type == "Update"
+            began = max((each.event.time for each in stack.shown
+                         if each.event.logical_id == stack.model.name
+                         and each.event.status in _BEGINS), default=0.0)  # fmt: skip
+            before = began < event.time <= request.sent_as.sent
+            if its and before and event.status in _FAILED:
+                request.rollback_read = True
 
-    def create(self, stack: Stack, template: Template, trouble: Trouble) -> Course:
-        self._stack_status(stack, "CREATE_IN_PROGRESS")
-        yield 2.0
-        requests: list[Request] = []
-        yield from self._carry_out(stack, template, trouble, requests)
-        if (
-            requests
-            and all(_went_well(request) for request in requests)
-            and not (trouble.afterwards or trouble.first)
+    # What happens in a stack
+
+    def do(self, stack: Stack, operation: Callable[[], list[Happening]]) -> None:
+        """Let a user, an answer or the clock do something to a stack, and tell everybody."""
+        stack.model.now = max(stack.model.now, self._world.now)
+        happenings = operation()
+        if stack.rest.over and not stack.model.at_rest:
+            stack.rest = Wait()
+        for each in happenings:
+            self._happen(stack, each)
+        due = stack.model.next_due()
+        if due is not None:
+            self._world.at(due, lambda: self._tick(stack, due))
+        if stack.model.at_rest:
+            self._rested(stack)
+            # Whoever waits for it comes after everything that happens now.
+            self._world.after(0.0, stack.rest.end)
+
+    def _tick(self, stack: Stack, due: float) -> None:
+        if stack.model.next_due() == due:
+            self.do(stack, lambda: stack.model.tick(due))
+
+    def _happen(self, stack: Stack, happening: Happening) -> None:
+        if isinstance(happening, Event):
+            self._note(stack, happening)
+        elif isinstance(happening, GivenUp):
+            for request in self.requests:
+                if request.sent_as.id == happening.request_id:
+                    self._world.say(f"CloudFormation gives {request} up")
+                    self._end(request, Phase.EXPIRED if happening.expired else Phase.CANCELLED)
+        elif happening.resource_type in (CUSTOM, WAITER):
+            self._send(stack, happening)
+        else:
+            self._answer_other(stack, happening)
+
+    def _note(self, stack: Stack, event: Event) -> None:
+        strikes = self._world.chance.strikes
+        status, name = event.status, event.logical_id
+        if name == stack.model.name:
+            self._world.say(f"{name}: {status}")
+        elif (
+            status == "CREATE_IN_PROGRESS"
+            and stack.status == "UPDATE_IN_PROGRESS"
+            and strikes("a new resource is said to be updated") is not None
         ):
-            for request in requests:
-                self._keep(stack, request)
-            self._stack_status(stack, "CREATE_COMPLETE")
-            stack.usable = True
-            return
-        yield 3.0
-        self._stack_status(stack, "ROLLBACK_IN_PROGRESS")
-        yield 4.0
-        yield from self._delete_all(
-            stack, [(request, self._id_of(stack, request)) for request in requests]
-        )
-        self._stack_status(stack, "ROLLBACK_COMPLETE")
+            event = Event(name, "UPDATE_IN_PROGRESS", event.time)
+        late = strikes("stack events seen late")
+        # They come in order, however late.
+        visible = event.time if late is None else event.time + 15.0 * late
+        if stack.shown:
+            visible = max(visible, stack.shown[-1].visible)
+        stack.shown.append(Shown(event, visible))
+        request = stack.latest.get(name)
+        if request is not None and not status.endswith("_IN_PROGRESS"):
+            request.end_shown = visible if request.end_shown is None else request.end_shown
 
-    def update(self, stack: Stack, template: Template, trouble: Trouble) -> Course:
-        self._stack_status(stack, "UPDATE_IN_PROGRESS")
-        yield 2.0
-        requests: list[Request] = []
-        yield from self._carry_out(stack, template, trouble, requests)
-        if all(_went_well(request) for request in requests) and not (
-            trouble.afterwards or trouble.first
-        ):
-            yield from self._clean_up(stack, template, requests)
-            return
-        yield from self._roll_back(stack, requests)
-
-    def delete(self, stack: Stack) -> Course:
-        stack.usable = False
-        for _ in range(3):
-            self._stack_status(stack, "DELETE_IN_PROGRESS")
-            yield 1.0
-            deletes = [
-                self._send_delete(stack, resource.logical_id, resource.properties,
-                                  resource.physical_id)
-                for resource in stack.resources.values()
-            ]  # fmt: skip
-            yield from self._await(stack, deletes, Trouble())
-            for request in deletes:
-                if _succeeded(request):
-                    del stack.resources[request.logical_id]
-            if not stack.resources:
-                self._stack_status(stack, "DELETE_COMPLETE")
-                return
-            self._stack_status(stack, "DELETE_FAILED")
-            yield 30.0
-
-    # How it goes about it
-
-    def _carry_out(
-        self, stack: Stack, template: Template, trouble: Trouble, requests: list[Request]
-    ) -> Course:
-        """Siblings are asked side by side; declarations that are chained, one after the other."""
-        for logical_id, properties in template.items() if not trouble.first else ():
-            request = self._ask(stack, logical_id, properties)
-            if request is None:
-                continue
-            requests.append(request)
-            if stack.chained:
-                yield from self._await(stack, requests, trouble)
-                if not _went_well(request):
-                    return
-        yield from self._await(stack, requests, trouble)
-
-    def _ask(self, stack: Stack, logical_id: str, properties: Properties) -> Request | None:
-        """A Create or an Update, where something changed."""
-        resource = stack.resources.get(logical_id)
-        if resource is None:
-            odd = self._world.chance.strikes("a new resource is said to be updated")
-            word = "CREATE" if odd is None or not stack.usable else "UPDATE"
-            self._note(stack, logical_id, f"{word}_IN_PROGRESS")
-            return self._send(stack, "Create", logical_id, properties)
-        if _declared(resource.properties) == properties:
-            return None
-        self._note(stack, logical_id, "UPDATE_IN_PROGRESS")
-        return self._send(stack, "Update", logical_id, properties, resource=resource)
-
-    def _await(self, stack: Stack, requests: list[Request], trouble: Trouble) -> Course:
-        """Until all are answered and what they do is over, or one failed, or something else
-        ends the operation."""
-        over = Wait()
-        if trouble.meanwhile is not None and requests:
-            self._world.after(trouble.meanwhile, over.end)
-            self._world.after(trouble.meanwhile, self._wake)
-        while True:
-            pending = [request for request in requests if request.pending]
-            failed = any(not request.pending and not _went_well(request) for request in requests)
-            deleting = all(request.type == "Delete" for request in requests)
-            if not pending:
-                return
-            if over.over or (failed and not deleting):
-                self._world.say("CloudFormation cancels what is under way")
-                for request in pending:
-                    self._cancel(request)
-                return
-            self._news = Wait()
-            yield self._news
-
-    def _wake(self) -> None:
-        self._news.end()
-
-    def _clean_up(self, stack: Stack, template: Template, requests: list[Request]) -> Course:
-        old: list[tuple[str, Properties, str]] = []
-        for request in requests:
-            resource = stack.resources.get(request.logical_id)
-            if resource is not None:
-                before = (resource.properties, resource.physical_id)
-                self._keep(stack, request)
-                if stack.resources[request.logical_id].physical_id != before[1]:
-                    old.append((request.logical_id, *before))
-            else:
-                self._keep(stack, request)
-        for logical_id in [name for name in stack.resources if name not in template]:
-            resource = stack.resources.pop(logical_id)
-            old.append((logical_id, resource.properties, resource.physical_id))
-        self._stack_status(stack, "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")
-        yield 0.5
-        yield from self._await(stack, [self._send_delete(stack, *what) for what in old], Trouble())
-        self._stack_status(stack, "UPDATE_COMPLETE")
-
-    def _roll_back(self, stack: Stack, requests: list[Request]) -> Course:
-        yield 3.0
-        todo = [request for request in requests if request.type == "Update"]
-        done: list[Request] = []
-        for _ in range(3):
-            self._stack_status(stack, "UPDATE_ROLLBACK_IN_PROGRESS")
-            yield 4.0
-            backs = [self._send_back(stack, request) for request in todo]
-            yield from self._await_all(backs)
-            pairs = list(zip(todo, backs, strict=True))
-            done += [back for _, back in pairs if _succeeded(back)]
-            todo = [request for request, back in pairs if not _succeeded(back)]
-            if not todo:
-                yield from self._clean_up_rollback(stack, requests, done)
-                return
-            self._stack_status(stack, "UPDATE_ROLLBACK_FAILED")
-            yield 60.0
-        # The user skips what cannot be rolled back.
-        self._stack_status(stack, "UPDATE_ROLLBACK_COMPLETE")
-
-    def _send_back(self, stack: Stack, request: Request) -> Request:
-        self._note(stack, request.logical_id, "UPDATE_IN_PROGRESS")
-        return self._send(
-            stack,
-            "Update",
-            request.logical_id,
-            stack.resources[request.logical_id].properties,
-            old=request.properties,
-            physical_id=self._id_of(stack, request),
-            rollback=True,
+    def _answer_other(self, stack: Stack, request: messages.Request) -> None:
+        """Somebody else's resource answers: as it should, unless it is the one that fails."""
+        seconds = None if request.undoes else stack.failing.pop(request.logical_id, None)
+        fails = seconds is not None and request.type != "Delete"
+        if request.undoes:
+            fails = self._world.chance.strikes("another resource cannot be rolled back") is not None
+        answer = Answer(not fails, request.physical_id or request.logical_id, reason="Not ours.")
+        self._world.after(
+            seconds or 1.0,
+            lambda: self.do(stack, lambda: stack.model.answered(request.id, answer)),
         )
 
-    def _await_all(self, requests: list[Request]) -> Course:
-        while any(request.waiting for request in requests):
-            self._news = Wait()
-            yield self._news
+    # How requests are sent
 
-    def _clean_up_rollback(
-        self, stack: Stack, requests: list[Request], backs: list[Request]
-    ) -> Course:
-        old: list[tuple[str, Properties, str]] = []
-        for back in backs:
-            assert back.answer is not None
-            assert back.physical_id is not None
-            resource = stack.resources[back.logical_id]
-            resource.physical_id = back.answer["PhysicalResourceId"]
-            if resource.physical_id != back.physical_id:
-                assert back.old_properties is not None
-                old.append((back.logical_id, back.old_properties, back.physical_id))
-        for request in requests:
-            if request.type == "Create":
-                physical_id = self._id_of(stack, request)
-                old.append((request.logical_id, request.properties, physical_id))
-        self._stack_status(stack, "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS")
-        yield 0.5
-        yield from self._await_all([self._send_delete(stack, *what) for what in old])
-        self._stack_status(stack, "UPDATE_ROLLBACK_COMPLETE")
-
-    def _delete_all(self, stack: Stack, what: list[tuple[Request, str]]) -> Course:
-        for _ in range(3):
-            deletes = [
-                self._send_delete(stack, request.logical_id, request.properties, physical_id)
-                for request, physical_id in what
-            ]
-            yield from self._await_all(deletes)
-            what = [
-                pair for pair, delete in zip(what, deletes, strict=True) if not _succeeded(delete)
-            ]
-            if not what:
-                return
-            yield 30.0
-
-    def _keep(self, stack: Stack, request: Request) -> None:
-        assert request.answer is not None
-        stack.resources[request.logical_id] = Resource(
-            request.logical_id, request.properties, request.answer["PhysicalResourceId"]
-        )
-
-    def _id_of(self, stack: Stack, request: Request) -> str:
-        """The physical id that goes with a request that is to be undone."""
-        if request.answer is not None and (request.type == "Create" or _succeeded(request)):
-            return str(request.answer["PhysicalResourceId"])
-        if request.type == "Update":
-            return stack.resources[request.logical_id].physical_id
-        return f"{stack.name}-{request.logical_id}-{self._ids.getrandbits(48):012X}"
-
-    def _send_delete(
-        self, stack: Stack, logical_id: str, properties: Properties, physical_id: str
-    ) -> Request:
-        self._note(stack, logical_id, "DELETE_IN_PROGRESS")
-        return self._send(stack, "Delete", logical_id, properties, physical_id=physical_id)
-
-    def _send(
-        self,
-        stack: Stack,
-        kind: str,
-        logical_id: str,
-        properties: Properties,
-        *,
-        resource: Resource | None = None,
-        old: Properties | None = None,
-        physical_id: str | None = None,
-        rollback: bool = False,
-    ) -> Request:
-        now = self._world.now
-        bits = self._ids.getrandbits(128)
-        request_id = f"{bits:032x}"
-        before = [each for each in self.requests if each.logical_id == logical_id]
-        if before and self._world.chance.strikes("request id used once more") is not None:
-            request_id = before[-1].id
-        skew = self._world.chance.strikes("clocks apart")
+    def _send(self, stack: Stack, sent: messages.Request) -> None:
+        chance, now = self._world.chance, self._world.now
+        request_id = f"{self._ids.getrandbits(128):032x}"
+        before = stack.latest.get(sent.logical_id)
+        if before is not None and chance.strikes("request id used once more") is not None:
+            request_id = before.id
+        skew = chance.strikes("clocks apart")
         issued = float(int(now + (0.0 if skew is None else 4.0 * skew - 2.0)))
         secret = f"{SECRET}{self._ids.getrandbits(208):052x}"
-        condition = None
-        if "WaitConditionHandle" not in properties and _needs_condition(properties, kind):
-            condition = self._condition(stack, properties)
-            properties = {**properties, "WaitConditionHandle": condition.url}
-        url = self._url(stack, logical_id, request_id, issued, secret)
+        url = self._url(stack, sent.logical_id, request_id, issued, secret)
         request = Request(
+            sent_as=sent,
             id=request_id,
-            type=kind,
             stack_id=stack.id,
-            logical_id=logical_id,
-            properties=properties,
-            old_properties=resource.properties if resource is not None else old,
-            physical_id=resource.physical_id if resource is not None else physical_id,
-            sent=now,
             issued=issued,
-            rollback=rollback,
+            in_rollback="ROLLBACK" in stack.status,
+            without_role=not stack.has_role,
             url=url,
             secret=secret,
-            path=self._path_of(stack.id, logical_id, request_id, url),
-            condition=condition,
+            path=self._path_of(stack.id, sent.logical_id, request_id, url),
         )
+        if request.is_waiter and sent.type != "Delete":
+            request.takes_up = stack.latest.get(sent.properties["Resource"])
+        request.change.windows.append(request)
         self.requests.append(request)
-        self._world.say(lambda: f"CloudFormation sends {request}{' (rollback)' * rollback}: "
-                                f"{_brief(properties)}")  # fmt: skip
-        self._world.at(request.expires, lambda: self._expire(request))
+        stack.latest[sent.logical_id] = request
+        self._world.say(lambda: f"CloudFormation sends {request}{' (undoing)' * sent.undoes}: "
+                                f"{_brief(request)}")  # fmt: skip
         self._sent(request)
-        return request
 
     def _url(
         self, stack: Stack, logical_id: str, request_id: str, issued: float, secret: str
@@ -431,91 +271,19 @@ class CloudFormation:
             f"{token}&X-Amz-Signature={secret}"
         )
 
-    def _condition(self, stack: Stack, properties: Properties) -> Condition:
-        """The wait condition of a new declaration. Each has a handle of its own."""
-        secret = f"{SECRET}{self._ids.getrandbits(208):052x}"
-        token = f"&x-amz-security-token={'T' * 7800}" if self._long_urls else ""
-        return Condition(
-            "https://cloudformation-waitcondition-useast1.s3.amazonaws.com/"
-            f"{quote(stack.id, safe='')}/Handle?AWSAccessKeyId={SECRET}AKIA{token}"
-            f"&Signature={secret}",
-            min(43_200, int(properties["Timeout"]) + 180),
-        )
-
     # How requests end
 
-    def take(self, request: Request, url: str, body: bytes) -> None:
-        """An answer or a signal lies in the bucket. The first one counts, while it is waited
-        for; a signal counts before that, too."""
+    def take(self, request: Request, body: bytes) -> None:
+        """An answer lies in the bucket. The first one counts, while it is waited for."""
         try:
-            given: dict[str, Any] = json.loads(body)
+            answer: dict[str, Any] = json.loads(body)
         except ValueError:
-            given = {}
-        if url == request.url:
-            self._take_answer(request, given, body)
-        elif request.condition is not None:
-            self._take_signal(request, request.condition, given, body)
-
-    def _take_signal(
-        self, request: Request, condition: Condition, signal: dict[str, Any], body: bytes
-    ) -> None:
-        if condition.signal is not None or condition.phase in (Phase.EXPIRED, Phase.CANCELLED):
-            self._world.say(f"a signal of {request} that nobody waits for")
-            return
-        told = signal.get("Data")
-        self._world.check(
-            "every answer is valid and has at most 4096 bytes",
-            len(body) <= ANSWER_LIMIT
-            and signal.get("Status") in ("SUCCESS", "FAILURE")
-            and isinstance(signal.get("UniqueId"), str)
-            and signal.get("Reason")
-            and isinstance(told, str)
-            and told.count("|") == len(_ATTRIBUTES) + 1,
-            lambda: f"signal of {request}: {len(body)} bytes: {body[:300]!r}",
-        )
-        self._world.say(lambda: f"{request} signalled: {signal}")
-        condition.signal = signal
-        if condition.waiting:
-            self._end_condition(request, condition, Phase.ANSWERED)
-
-    def _begin_condition(self, request: Request, condition: Condition) -> None:
-        condition.phase = Phase.WAITING
-        self._world.say(f"CloudFormation waits for the signal of {request}")
-        if condition.signal is not None:
-            self._end_condition(request, condition, Phase.ANSWERED)
-            return
-        self._world.after(condition.timeout, lambda: self._expire_condition(request, condition))
-
-    def _expire_condition(self, request: Request, condition: Condition) -> None:
-        if condition.waiting:
-            self._end_condition(request, condition, Phase.EXPIRED)
-
-    def _end_condition(self, request: Request, condition: Condition, phase: Phase) -> None:
-        condition.phase = phase
-        self._world.say(f"the wait for {request} is over: {phase.value}")
-        if phase is Phase.ANSWERED:
-            self._settled(request, _told(condition))
-        self._world.after(0.0, self._wake)
-
-    def _cancel(self, request: Request) -> None:
-        if request.waiting:
-            self._end(request, Phase.CANCELLED)
-        elif request.condition is not None:
-            self._end_condition(request, request.condition, Phase.CANCELLED)
-
-    def _take_answer(self, request: Request, answer: dict[str, Any], body: bytes) -> None:
-        if dict(answer.get("Data") or {}).get("Outcome") == "Patching":
-            request.handed_over = True
+            answer = {}
         if not request.waiting:
             self._world.say(f"an answer to {request} that nobody waits for")
             return
-        valid = (
-            len(body) <= ANSWER_LIMIT
-            and answer.get("Status") in ("SUCCESS", "FAILED")
-            and answer.get("RequestId") == request.id
-            and answer.get("StackId") == request.stack_id
-            and answer.get("LogicalResourceId") == request.logical_id
-        )
+        read = messages.read(body, request.event)
+        valid = read.physical_id is not None
         self._world.check(
             "every answer is valid and has at most 4096 bytes",
             valid,
@@ -524,74 +292,16 @@ class CloudFormation:
         if not valid:
             answer = {"Status": "FAILED", "Reason": "Invalid answer", "PhysicalResourceId": "?"}
             answer["Data"] = {"Outcome": "Failed"}
-        request.answer = answer
+        request.answer, request.data = answer, answer["Data"]
         self._world.say(lambda: f"{request} answered: {_said(answer)}")
         self._end(request, Phase.ANSWERED)
-
-    def _expire(self, request: Request) -> None:
-        if request.waiting:
-            self._world.say(f"CloudFormation gives {request} up")
-            self._end(request, Phase.EXPIRED)
+        self._settled(request, answer)
+        stack = self.stacks[request.stack_id]
+        self.do(stack, lambda: stack.model.answered(request.sent_as.id, read))
 
     def _end(self, request: Request, phase: Phase) -> None:
         request.phase = phase
         request.ended = self._world.now
-        verb = {"Create": "CREATE", "Update": "UPDATE", "Delete": "DELETE"}[request.type]
-        stack = self.stacks[request.stack_id]
-        how = "COMPLETE" if _succeeded(request) else "FAILED"
-        request.end_shown = self._note(stack, request.logical_id, f"{verb}_{how}")
-        if request.answer is not None:
-            self._settled(request, request.answer)
-        if request.condition is not None and _succeeded(request):
-            self._begin_condition(request, request.condition)
-        self._world.after(0.0, self._wake)
-
-    def _note(self, stack: Stack, logical_id: str, status: str) -> float:
-        now = self._world.now
-        late = self._world.chance.strikes("stack events seen late")
-        # They come in order, however late.
-        visible = now if late is None else now + 15.0 * late
-        if stack.events:
-            visible = max(visible, stack.events[-1].visible)
-        stack.events.append(StackEvent(logical_id, status, now, visible))
-        return visible
-
-    def _stack_status(self, stack: Stack, status: str) -> None:
-        stack.status = status
-        self._note(stack, stack.name, status)
-        self._world.say(f"stack: {status}")
-
-
-def _succeeded(request: Request) -> bool:
-    return request.answer is not None and request.answer["Status"] == "SUCCESS"
-
-
-def _went_well(request: Request) -> bool:
-    condition = request.condition
-    return _succeeded(request) and (condition is None or condition.succeeded)
-
-
-def _needs_condition(properties: Properties, kind: str) -> bool:
-    timeout = str(properties.get("Timeout"))
-    waits = properties.get("WaitForCompletion") != "false"
-    return kind != "Delete" and waits and timeout.isdecimal() and int(timeout) > HOUR
-
-
-def _declared(properties: Properties) -> Properties:
-    """What the user wrote: the handle's URL is CloudFormation's."""
-    return {name: value for name, value in properties.items() if name != "WaitConditionHandle"}
-
-
-def _told(condition: Condition) -> dict[str, Any]:
-    """What a signal says, in the form of an answer."""
-    assert condition.signal is not None
-    values = str(condition.signal.get("Data", "")).split("|")[1:-1]
-    failed = condition.signal["Status"] == "FAILURE"
-    return {
-        "Status": "FAILED" if failed else "SUCCESS",
-        "Reason": condition.signal["Reason"],
-        "Data": dict(zip(_ATTRIBUTES, values, strict=False)),
-    }
 
 
 def _said(answer: dict[str, Any]) -> str:
@@ -599,9 +309,9 @@ def _said(answer: dict[str, Any]) -> str:
     return f"{answer['Status']} {outcome}: {answer['Reason']} [{answer['PhysicalResourceId']}]"
 
 
-def _brief(properties: Properties) -> str:
+def _brief(request: Request) -> str:
     return ", ".join(
         f"{name}={value}"
-        for name, value in properties.items()
-        if not name.startswith(("Service", "WaitConditionHandle"))
+        for name, value in request.properties.items()
+        if not name.startswith("Service")
     )

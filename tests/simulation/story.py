@@ -3,37 +3,53 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 
 from sandbox.hyperpod import Faults, load_cluster
 from sandbox.hyperpod.model import Cluster
 from sandbox.hyperpod.words import MANAGED, Software
+from tests.cloudformation.template import Template
 from tests.simulation import images
 from tests.simulation.chance import Chance, pick
 from tests.simulation.functions import FUNCTION_ARN
 from tests.simulation.hyperpod import RELEASES
 from tests.simulation.requests import Properties
-from tests.simulation.stacks import Template, Trouble
+from tests.simulation.templates import (
+    AFTERWARDS,
+    BEFORE,
+    BESIDE,
+    OTHERS,
+    Declarations,
+    Others,
+    template,
+)
 from tests.simulation.world import BEGIN
 
 _LAST_WORDS = (None, "Succeeded", "Succeeded", "Failed", "RollbackComplete")
 _WANTING = ("Absent", "Pending", "Failure")
 _TIMEOUTS = (60, 300, 300, 600, 900, 1800, 3420)
 _OF_RELEASES = ("ImageReleaseVersion", "ReleaseLine", "AllowDowngrade")
-_LONG_TIMEOUTS = (3421, 7200, 7200, 20_000, 43_020)
+_LONG_TIMEOUTS = (*(3421,) * 5, *(7200,) * 6, *(10_000,) * 3, 20_000, 20_000, 43_020, 86_400)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Step:
     """One thing that a user does with the stack, and what goes wrong apart from us."""
 
     what: str
+    declared: Declarations
     template: Template
-    trouble: Trouble
     rest: float
     """Seconds until it is done."""
+    failing: dict[str, float] = field(default_factory=dict[str, float])
+    """Resources of others that fail, and after how many seconds."""
+    cancelled: float | None = None
+    """Seconds until the user cancels."""
+    rollback: bool = True
+    """A failure is rolled back; else the user decides afterwards."""
+    rolled_back_after_all: bool = False
 
 
 @dataclass
@@ -42,7 +58,8 @@ class Story:
 
     clusters: list[Cluster]
     faults: Faults
-    steps: list[Step] = field(default_factory=list[Step])
+    stacks: dict[str, list[Step]]
+    """What users do with the stacks, beside each other."""
 
 
 def tell(chance: Chance) -> Story:
@@ -56,7 +73,7 @@ class _Teller:
         self._draw: Random = chance.stream("story")
         self._timeouts = _LONG_TIMEOUTS if self._draw.random() < 0.3 else _TIMEOUTS
         self._shares: dict[str, list[str]] = {}
-        """Where two resources share a cluster, the groups of each."""
+        """Where several resources share a cluster, the groups of each."""
 
     def tell(self) -> Story:
         draw = self._draw
@@ -64,23 +81,30 @@ class _Teller:
         clusters = [self._cluster("ml", wide=wide)]
         if draw.random() < 0.3:
             clusters.append(self._cluster("lab", wide=False))
-        story = Story(clusters, self._faults())
-        count = 2 if draw.random() < 0.15 and len(clusters[0].groups) > 1 else 1
-        template = self._first(clusters, count)
-        story.steps.append(Step("create", template, self._trouble(), self._rest()))
-        while self._chance.happens("one more step", 0.6) is not None and len(story.steps) < 6:
+        faults = self._faults()
+        stacks = {"Patching": self._steps(clusters)}
+        if not wide and self._chance.happens("another stack", 0.12) is not None:
+            stacks["Another"] = self._steps(clusters)
+        return Story(clusters, faults, stacks)
+
+    def _steps(self, clusters: list[Cluster]) -> list[Step]:
+        draw, happens = self._draw, self._chance.happens
+        self._chained = draw.random() < 0.5
+        self._others = Others(1, OTHERS if draw.random() < 0.2 else ())
+        count = draw.choice((2, 2, 3)) if draw.random() < 0.25 else 1
+        declared = self._first(clusters, count)
+        steps = [self._step("create", declared)]
+        while happens("one more step", 0.6) is not None and len(steps) < 6:
             what = "update"
-            if self._chance.happens("delete amid", 0.1) is not None:
+            if happens("delete amid", 0.1) is not None:
                 what = "delete"
-            elif (size := self._chance.happens("resource removed", 0.08)) is not None:
-                template = dict(
-                    list(template.items())[: 0 if size < 0.5 or not template else len(template) - 1]
-                )
+            elif (size := happens("resource removed", 0.08)) is not None:
+                left = 0 if size < 0.5 or not declared else len(declared) - 1
+                declared = dict(list(declared.items())[:left])
             else:
-                template = self._next(template or self._first(clusters, count), clusters)
-            story.steps.append(Step(what, template, self._trouble(), self._rest()))
-        story.steps.append(Step("delete", {}, Trouble(), 0.0))
-        return story
+                declared = self._next(declared or self._first(clusters, count), clusters)
+            steps.append(self._step(what, declared))
+        return [*steps, Step("delete", {}, {}, 0.0)]
 
     # The clusters
 
@@ -178,12 +202,17 @@ class _Teller:
 
     # What is declared
 
-    def _first(self, clusters: list[Cluster], count: int) -> Template:
-        if count == 1:
-            return {"Software": self._properties(clusters[0], None)}
+    def _first(self, clusters: list[Cluster], count: int) -> Declarations:
         names = list(clusters[0].groups)
-        half = self._draw.randrange(1, len(names))
-        self._shares = {"SoftwareA": names[:half], "SoftwareB": names[half:]}
+        count = min(count, len(names))
+        if count == 1:
+            self._shares = {}
+            return {"Software": self._properties(clusters[0], None)}
+        ends = [0, *sorted(self._draw.sample(range(1, len(names)), count - 1)), len(names)]
+        self._shares = {
+            f"Software{letter}": names[start:end]
+            for letter, start, end in zip("ABC", ends, ends[1:], strict=False)
+        }
         return {
             logical_id: self._properties(clusters[0], share)
             for logical_id, share in self._shares.items()
@@ -197,6 +226,8 @@ class _Teller:
         }
         if draw.random() < 0.06:
             properties["WaitForCompletion"] = "false"
+        if draw.random() < 0.3:
+            properties["AllowCallerCredentials"] = "true"
         properties |= self._timeout(properties)
         if names is None and draw.random() < 0.6:
             names = [name for name in cluster.groups if draw.random() < 0.7] or None
@@ -283,8 +314,8 @@ class _Teller:
             _without_release(properties)
         return properties
 
-    def _next(self, template: Template, clusters: list[Cluster]) -> Template:
-        after = copy.deepcopy(template)
+    def _next(self, declared: Declarations, clusters: list[Cluster]) -> Declarations:
+        after = copy.deepcopy(declared)
         for logical_id, properties in after.items():
             if properties.get("ClusterName") == "nosuch" or properties.get("Timeout") == "soon":
                 share = self._shares.get(logical_id)
@@ -334,15 +365,29 @@ class _Teller:
 
     # What goes wrong beside it
 
-    def _trouble(self) -> Trouble:
+    def _step(self, what: str, declared: Declarations) -> Step:
         strikes = self._chance.strikes
-        meanwhile = strikes("another resource fails meanwhile")
-        if meanwhile is None:
-            meanwhile = strikes("operation cancelled")
-        return Trouble(
-            first=strikes("another resource fails first") is not None,
-            meanwhile=None if meanwhile is None else 1.0 + 900.0 * meanwhile**3,
-            afterwards=strikes("another resource fails afterwards") is not None,
+        failing: dict[str, float] = {}
+        if strikes("another resource fails first") is not None:
+            failing[BEFORE] = 1.0
+        if (size := strikes("another resource fails meanwhile")) is not None:
+            failing[BESIDE] = 1.0 + 900.0 * size**3
+        if strikes("another resource fails afterwards") is not None:
+            failing[AFTERWARDS] = 1.0
+        size = strikes("operation cancelled")
+        if failing or self._draw.random() < 0.2:
+            self._others = replace(self._others, size=self._others.size + 1)
+        names = tuple(name for name in OTHERS if name in {*self._others.names, *failing})
+        others = replace(self._others, names=names)
+        return Step(
+            what,
+            declared,
+            template(declared, others, chained=self._chained),
+            self._rest(),
+            failing=failing,
+            cancelled=None if size is None else 1.0 + 900.0 * size**3,
+            rollback=strikes("operation without rollback") is None,
+            rolled_back_after_all=strikes("rolled back after all") is not None,
         )
 
     def _rest(self) -> float:

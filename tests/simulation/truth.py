@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sandbox.hyperpod.model import Cluster
+from sandbox.hyperpod.model import Cluster, NodeStatus
 from sandbox.hyperpod.words import MANAGED, is_newer_patch
 from tests.simulation import images
 from tests.simulation.declarations import Wanted, changed, means, takes_back, wanted
@@ -25,22 +25,58 @@ class Lie(Exception):
 def judge(request: Request, answer: dict[str, Any], service: Service, now: float) -> None:
     """Raises `Lie` where what is told of the request is not true."""
     outcome, reason = str(answer["Data"]["Outcome"]), str(answer["Reason"])
-    failed = answer["Status"] == "FAILED"
+    failed, change = answer["Status"] == "FAILED", request.change
     _expect(failed == (outcome == "Failed"), "status and outcome differ")
-    if "Nothing was patched" in reason:
-        _expect(not request.accepted, "a call was accepted, and it says that nothing was patched")
+    # Where there is no place to claim an answer, one that is held up on its way may meet a call of
+    # another invocation, which found a place meanwhile.
+    unclaimed = "no more parameters" in reason and change.met_quota and change.disturbed
+    if "Nothing was patched" in reason and not unclaimed:
+        _expect(not change.accepted, "a call was accepted, and it says that nothing was patched")
     if request.type == "Delete":
         _expect(outcome == "LeftAsIs", "a Delete leaves the cluster as it is")
         return
-    if _blind(request, service):
+    if blind(change, service):
+        return
+    if request.is_waiter and not _of_its_patch(request, service, outcome, reason, answer["Data"]):
         return
     if failed:
-        _Failure(request, service, now, reason).judge()
+        _Failure(change, service, now, reason).judge()
+    elif outcome == "Patching":
+        _going_on(request, answer["Data"])
+    elif request.rollback and not change.rollback:
+        _expect(outcome == "LeftAsIs", f"{outcome} of another declaration's patch in a rollback")
     else:
-        _success(request, service, outcome, reason, answer["Data"])
+        _success(change, service, outcome, reason, answer["Data"])
 
 
-def _blind(request: Request, service: Service) -> bool:
+def _of_its_patch(
+    request: Request, service: Service, outcome: str, reason: str, data: dict[str, Any]
+) -> bool:
+    """A waiter tells of the patch that it is for. It may also have nothing to wait for, and then
+    says what it was given; or know nothing, and then it says so."""
+    given = str(request.properties["Handover"])
+    if "There was nothing left to wait for" in reason:
+        _expect(data["Handover"] == given, f"it was given {given!r}")
+        return False
+    if "Nothing is remembered of the patch" in reason:
+        current = outcome in ("Failed", "LeftAsIs") or _is_current(request.change, service)
+        _expect(current, "a declared group was never shown as current")
+        return False
+    if "What became of the patch" in reason:
+        _expect(outcome in ("Failed", "LeftAsIs"), "it is not known")
+        return False
+    return True
+
+
+def _going_on(request: Request, data: dict[str, Any]) -> None:
+    """A window that ends before its patch."""
+    change = request.change
+    _expect(data["Handover"] == f"patch {change.path.rpartition('/')[2]}", "it is another patch")
+    waits = change.properties.get("WaitForCompletion") != "false"
+    _expect(waits or request.rollback, "its end is not to be waited for")
+
+
+def blind(request: Request, service: Service) -> bool:
     """Somebody else did something to the same groups meanwhile, and nothing that the API shows
     tells whose doing it is that the handler sees:
 
@@ -94,10 +130,16 @@ def _scaled(patched: Patched, service: Service) -> bool:
     )
 
 
+def others_are_alike(patched: Patched, service: Service) -> bool:
+    """A cluster shows no images, and what others did to its nodes looks like the patch's doing."""
+    return not patched.cluster.shows_images and _scaled(patched, service)
+
+
 def _told_apart_from_none(patched: Patched, service: Service, reason: str) -> bool:
     """Nodes with other ids than before, some of which do not run, in a group that was scaled: what
     belongs to the patch and what to scaling cannot be told apart, and the answer tells of them."""
-    return _scaled(patched, service) and "that scaling adds or takes" in reason
+    told = "that scaling adds or takes" in reason or "came meanwhile" in reason
+    return told and _scaled(patched, service)
 
 
 def _expect(holds: object, otherwise: str) -> None:
@@ -113,7 +155,9 @@ def _success(
     rolled_back = {"Restored", "LeftAsIs"}
     _expect(
         request.rollback == (outcome in rolled_back)
-        or (request.rollback and outcome in _ALSO_BACK),
+        or (request.rollback and outcome in _ALSO_BACK)
+        # That a single resource is taken back may show after a look that did not matter.
+        or (request.rollback and not request.in_rollback and outcome == "NothingToPatch"),
         f"{outcome} in {'a' if request.rollback else 'no'} rollback",
     )
     match outcome:
@@ -148,9 +192,6 @@ def _success(
                 _was_current(request, cluster, service),
                 "a changed group was never shown as current",
             )
-        case "Patching":
-            _expect(request.condition is not None, "nothing waits for its end")
-            _expect(called or request.called_for, "it did not call for a patch")
         case "Accepted":
             _expect(called, "no call of this request was accepted")
             waits = request.properties.get("WaitForCompletion") != "false"
@@ -182,14 +223,25 @@ def _already_current(
     _expect(patched is not None, "no call of this request was accepted")
     assert patched is not None
     _expect(not patched.call.nodes or _scaled(patched, service), "the call was to change something")
-    seems = "as far as HyperPod shows" in reason and _scaled(patched, service)
+    hedged = "as far as HyperPod shows" in reason and _scaled(patched, service)
+    seems = hedged or _told_apart_from_none(patched, service, reason)
     if not _alike(request, patched) and "(failed)" not in reason and not seems:
         _expect(request.all_on_target, "in no look did all nodes run what is declared")
 
 
 def _was_current(request: Request, cluster: Cluster, service: Service) -> bool:
     old = request.old_properties if means(request.old_properties, cluster) else None
-    names = changed(request.properties, old, cluster)
+    return _shown_current(request, cluster, service, changed(request.properties, old, cluster))
+
+
+def _is_current(request: Request, service: Service) -> bool:
+    cluster = service.known[request.properties["ClusterName"]]
+    declared = wanted(request.properties, cluster)
+    return _shown_current(request, cluster, service, list(declared))
+
+
+def _shown_current(request: Request, cluster: Cluster, service: Service, names: list[str]) -> bool:
+    old = request.old_properties if means(request.old_properties, cluster) else None
     declared = wanted(request.properties, cluster)
     return any(
         all(
@@ -250,6 +302,7 @@ class _Failure:
                 self._request.disturbed or not self._request.accepted
             ),
             "Groups of cluster ": self._not_shown,
+            "A timeout of ": lambda: self._request.without_role,
             # An end before anything was written down: there must have been trouble.
             "Nothing was patched: ": lambda: self._request.disturbed or self._request.met_quota,
         }
@@ -292,9 +345,11 @@ class _Failure:
     def _was_over(self) -> bool:
         """In its last looks everything was as declared, and shown to be. Where nothing was to be
         changed, it may wait for a sign of that until a short timeout passes."""
-        if not self._request.accepted or not self._service.plain:
+        if not self._request.accepted or not self._service.plain or self._request.put_trouble:
             return False
         own, looks = self._request.accepted[0], self._request.lately_off
+        if "not ready yet" in self._reason and _scaled(own, self._service):
+            return False  # one that comes up may be the one that is missing here
         well = own.patch.over and all(part.done for part in own.patch.parts)
         shows = own.cluster.shows_images and own.cluster.shows_update_status
         return well and shows and len(looks) == looks.maxlen and not any(looks)
@@ -310,10 +365,11 @@ class _Failure:
 
     @property
     def _some_stray_off(self) -> bool:
-        """A node that is in a patched group now runs other software, whoever brought it there."""
+        """A node that is in a patched group now does not run, or other software, whoever brought
+        it there."""
         own = self._request.accepted[0]
         return any(
-            node.software != target
+            node.software != target or node.status is not NodeStatus.RUNNING
             for name, target in own.targets.items()
             if name in own.cluster.groups
             for node in own.cluster.groups[name].nodes
@@ -354,7 +410,12 @@ class _Failure:
             and not takes_back(new, old, self._cluster, name)
             for name, each in wanted(new, self._cluster).items()
             for truth in self._request.seen
-            for software in (truth[name].current, *truth[name].nodes)
+            for software in (
+                truth[name].current,
+                *truth[name].nodes,
+                # One that is being moved into the group, too.
+                *(node.software for node in self._cluster.groups[name].nodes),
+            )
         )
 
 
@@ -367,6 +428,9 @@ def same_resource(
         return f"the physical id is {given!r}"
     if request.type == "Delete":
         return None if given == request.physical_id else f"a Delete renames it to {given!r}"
+    if request.is_waiter:
+        stable = request.physical_id in (None, given)
+        return None if stable else f"the physical id of a waiter is {given!r}"
     if request.type == "Create":
         expected = request.properties.get("ClusterName")
         return None if given == expected else f"the physical id is {given!r}, not the cluster"

@@ -7,8 +7,10 @@ Under ``/<prefix>/<resource>/<request>/`` lie small SecureString documents:
 ``request``   the request itself; cut in pieces where it is over a parameter's 4 KB.
 ``call``      the intent to call UpdateClusterSoftware; whoever creates it may call.
 ``accepted``  HyperPod accepted that call.
-``handed-over``  the resource was answered; a signal to its wait condition ends the request.
-``answer``    the answer as it is to be sent; whoever creates it may answer.
+``window-…``  the waiter in which CloudFormation waits now; none: the resource itself.
+``answer-…``  a window's answer as it is to be sent; whoever creates it may answer.
+``handed-over-…``  CloudFormation has that answer, and the patch goes on.
+``closed``    a later request has taken over: no call may be made any more.
 
 SSM refuses a value with ``{{`` in it, which would mean another parameter: the documents are
 JSON without one (``spelled``), and the request, compressed, is Base64.
@@ -31,14 +33,15 @@ from hyperpod_software.edges.aws import client
 from hyperpod_software.edges.budget import budget
 from hyperpod_software.words.memory import Call, Progress, digest, spelled
 from hyperpod_software.words.problem import Problem
-from hyperpod_software.words.reply import Way
-from hyperpod_software.words.request import Ticket
+from hyperpod_software.words.request import RequestType, Ticket, Window
 
 PIECE = 4096
 """The most a standard parameter holds, in bytes; standard parameters cost nothing."""
 
 _PAUSE = 4.0
 """The longest pause before a claim is released once more, in seconds."""
+_DECLARATION = "declaration"
+_OF_A_WINDOW = ("window", "answer", "handed-over")
 
 Document = dict[str, Any]
 
@@ -57,7 +60,8 @@ class Answer:
 
     called: bool
     """It was decided in the knowledge of a patch call."""
-    ways: tuple[Way, ...]
+    last: bool
+    """The patch is over; ``False``: the next window takes it up."""
     response: Document
 
 
@@ -70,9 +74,18 @@ class Memory:
     """The request as CloudFormation sent it; ``None`` where the claimer died before
     writing it down."""
     call: Call | None
+    window: Window | None
+    """The waiter in which CloudFormation waits now; ``None``: the resource itself."""
     answer: Answer | None
+    """The answer of the window in which CloudFormation waits now."""
     handed_over: bool
-    """The resource was answered, and a signal to the wait condition ends the request."""
+    """CloudFormation has that answer, and no other window has come yet."""
+    closed: bool
+    """A later request has taken over."""
+
+    @property
+    def over(self) -> bool:
+        return self.closed or (self.answer is not None and self.answer.last)
 
 
 def claimer() -> str:
@@ -103,15 +116,19 @@ class ParameterStore:
     def recall_all(self, path: str, *, leftovers: bool = False) -> dict[str, Memory]:
         """Every request remembered under a path, keyed by its own path; with ``leftovers`` also
         what was written after a burial."""
+        return {
+            request_path: _readable(found)
+            for request_path, found in self._documents(path).items()
+            if not request_path.endswith(f"/{_DECLARATION}") and ("progress" in found or leftovers)
+        }
+
+    def _documents(self, path: str) -> dict[str, dict[str, str]]:
+        """The documents under each path under a path."""
         documents: dict[str, dict[str, str]] = {}
         for name, value in self._read(path):
             request_path, _, document = name.rpartition("/")
             documents.setdefault(request_path, {})[document] = value
-        return {
-            request_path: _readable(found)
-            for request_path, found in documents.items()
-            if "progress" in found or leftovers
-        }
+        return documents
 
     def claim(self, path: str, progress: Progress, by: str = "") -> bool:
         """Begin to remember a request; ``False`` where it is remembered already, unless
@@ -143,25 +160,67 @@ class ParameterStore:
         """HyperPod accepted the call. Raises ``Buried`` where the request has ended."""
         self._note(path, "accepted")
 
-    def keep_handover(self, path: str) -> None:
-        """The resource was answered. Raises ``Buried`` where the request has ended."""
-        self._note(path, "handed-over")
+    def claim_window(self, path: str, window: Window) -> Memory | None:
+        """Let a waiter be the window in which CloudFormation waits from now on, and forget the
+        one before. What is remembered then; ``None`` where the patch is over."""
+        own = _of(window)
+        self._create(f"{path}/window-{own}", _window_document(window))
+        found = self._documents(path).get(path, {})
+        if "progress" not in found:
+            self._delete([f"{path}/window-{own}"])
+            return None
+        memory = _readable(found)
+        current = own if memory.window is None else _of(memory.window)
+        kinds = tuple(f"{kind}-" for kind in _OF_A_WINDOW)
+        older = [name for name in found if name.startswith(kinds) and not name.endswith(current)]
+        self._delete([f"{path}/{name}" for name in older])
+        return memory
 
-    def claim_answer(self, path: str, answer: Answer) -> bool:
-        """Fix the one answer; ``False`` where it was fixed before."""
-        ways = [way.value for way in answer.ways]
-        document = {"called": answer.called, "ways": ways, "response": answer.response}
-        return self._create(f"{path}/answer", document)
+    def claim_answer(self, path: str, window: Window, answer: Answer) -> bool:
+        """Fix the one answer of a window; ``False`` where it was fixed before."""
+        document = {"called": answer.called, "last": answer.last, "response": answer.response}
+        return self._create(f"{path}/answer-{_of(window)}", document)
 
-    def release_answer(self, path: str) -> None:
-        self._release(path, "answer")
+    def release_answer(self, path: str, window: Window) -> None:
+        self._release(path, f"answer-{_of(window)}")
+
+    def keep_handover(self, path: str, window: Window) -> None:
+        """CloudFormation has the answer of a window whose patch goes on. Raises ``Buried``
+        where it is over."""
+        self._note(path, f"handed-over-{_of(window)}")
+
+    def close(self, path: str) -> Memory | None:
+        """A later request takes over. What is remembered then: a call that was not claimed
+        before this is never made."""
+        self._create(f"{path}/closed", {})
+        return self.recall(path)
+
+    def keep_declaration(self, resource_path: str, patch: str, event: Mapping[str, Any]) -> None:
+        """Let waiters know what was declared for a patch, also once it is over."""
+        path = f"{resource_path}/{_DECLARATION}"
+        kept = {"Patch": patch, "ResourceProperties": event.get("ResourceProperties")}
+        for index, piece in enumerate(_pieces(kept)):
+            self._put(f"{path}/request-{index}", piece, overwrite=True)
+        # By this one a version of this code that knows no declarations buries them, too.
+        self._put(f"{path}/progress", spelled({}), overwrite=True)
+
+    def declaration(self, resource_path: str, patch: str) -> object:
+        """The properties that were declared for a patch, or ``None``."""
+        path = f"{resource_path}/{_DECLARATION}"
+        kept = _unpack(self._documents(path).get(path, {}))
+        if kept is None or kept.get("Patch") != patch:
+            return None
+        return kept.get("ResourceProperties")
+
+    def forget_declaration(self, resource_path: str) -> None:
+        self.forget(f"{resource_path}/{_DECLARATION}")
 
     def forget(self, path: str) -> None:
-        """Delete everything under a path: the answer and the claim last, so that a burial
+        """Delete everything under a path: answers, closure and claim last, so that a burial
         which is cut short begins no new life."""
         names = [name for name, _ in self._read(path)]
-        last = ("answer", "progress")
-        self._delete(sorted(names, key=lambda name: name.rpartition("/")[2] in last))
+        last = ("answer", "closed", "progress")
+        self._delete(sorted(names, key=lambda name: name.rpartition("/")[2].startswith(last)))
 
     def _read(self, path: str) -> Iterable[tuple[str, str]]:
         token: dict[str, str] = {}
@@ -248,6 +307,7 @@ def _progress_document(progress: Progress) -> Document:
         "back": sorted(progress.back),
         "resting": progress.resting_since,
         "held": [progress.held, progress.held_since],
+        "hold": progress.hold_until,
     }
 
 
@@ -281,13 +341,17 @@ def _readable(found: Mapping[str, str]) -> Memory:
     try:
         return _memory(found)
     except (KeyError, TypeError, ValueError):
-        return Memory(Progress(issued=0.0), None, None, None, handed_over=False)
+        return Memory(Progress(0.0), None, None, None, None, handed_over=False, closed=False)
 
 
 def _memory(found: Mapping[str, str]) -> Memory:
     progress = _decode(found["progress"])
     held, held_since = cast("tuple[str, float | None]", progress.get("held") or ("", None))
-    answer = _decode(found["answer"]) if "answer" in found else None
+    event = _unpack(found)
+    windows = (_window(_decode(found[name])) for name in found if name.startswith("window-"))
+    window = max(windows, key=lambda each: each.order, default=None)
+    own = _of(window)
+    answer = found.get(f"answer-{own}")
     return Memory(
         progress=Progress(
             issued=float(progress["issued"]),
@@ -298,17 +362,36 @@ def _memory(found: Mapping[str, str]) -> Memory:
             resting_since=progress["resting"],
             held=held,
             held_since=held_since,
+            hold_until=float(progress.get("hold", 0.0)),
         ),
-        event=_unpack(found),
+        event=event,
         call=_call(_decode(found["call"]), accepted="accepted" in found)
         if "call" in found
         else None,
-        answer=None
-        if answer is None
-        else Answer(
-            called=bool(answer["called"]),
-            ways=tuple(map(Way, cast("list[str]", answer["ways"]))),
-            response=cast("Document", answer["response"]),
-        ),
-        handed_over="handed-over" in found,
+        window=window,
+        answer=None if answer is None else _answer(_decode(answer)),
+        handed_over=f"handed-over-{own}" in found,
+        closed="closed" in found,
     )
+
+
+def _answer(document: Document) -> Answer:
+    response = cast("Document", document["response"])
+    return Answer(bool(document["called"]), bool(document["last"]), response)
+
+
+def _window_document(window: Window) -> Document:
+    ticket = vars(window.ticket) | {"type": window.ticket.type.value}
+    return {"ticket": ticket, "number": window.number, "rollback": window.rollback}
+
+
+def _window(document: Document) -> Window:
+    ticket: Document = {**document["ticket"], "type": RequestType(document["ticket"]["type"])}
+    return Window(Ticket(**ticket), int(document["number"]), rollback=document["rollback"])
+
+
+def _of(window: Window | None) -> str:
+    """What the documents of a window's own end in."""
+    if window is None or window.number == 1:
+        return "1"
+    return digest(f"{window.ticket.request_id}|{window.ticket.response_url}")

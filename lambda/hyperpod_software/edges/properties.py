@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any, NoReturn, TypeVar, cast
 
-from hyperpod_software.words.request import (
-    ANSWER_MARGIN,
-    SERVICE_TIMEOUT,
-    WAIT_CONDITION_TIMEOUT,
-)
+from hyperpod_software.words.handover import GoesOn, Result, read_handover
+from hyperpod_software.words.request import LONGEST_TIMEOUT, WINDOW
 from hyperpod_software.words.software import (
     RELEASE,
     Declaration,
@@ -34,7 +32,7 @@ GROUP_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9])*")
 RELEASE_LINE = re.compile(r"[0-9]+\.[0-9]+")
 ALARM_NAME = re.compile(r"(?!\s*$).+")
 KEY_ARN = re.compile(r"arn:aws[a-z\-]*:kms:[a-z0-9\-]*:[0-9]{12}:(key|alias)/.+")
-HANDLE = re.compile(r"https?://[!-~]{1,8184}")
+RESOURCE = re.compile(r"[a-zA-Z0-9]{1,255}")
 # Deliberately ASCII: str.isdigit() also accepts digits that int() does not.
 WHOLE_NUMBER = re.compile(r"-?[0-9]{1,9}")
 
@@ -46,15 +44,15 @@ MAX_ALARM_NAME = 255
 MAX_WAIT_INTERVAL = 3600
 MAX_REVISION = 256
 MIN_TIMEOUT = 60
-MAX_TIMEOUT = SERVICE_TIMEOUT - ANSWER_MARGIN
-MAX_LONG_TIMEOUT = WAIT_CONDITION_TIMEOUT - ANSWER_MARGIN
+MAX_WINDOW = 1000
 
 KNOWN = frozenset(
     {
         "ServiceToken", "ServiceTimeout", "ClusterName", "ImageId", "ImageOwner", "KmsKeyId",
         "ImageReleaseVersion", "InstanceGroups", "DeploymentConfig", "Revision", "Timeout",
-        "OnCreate", "OnRollback", "OnSkippedNodes", "WaitConditionHandle", "WaitForCompletion",
+        "OnCreate", "OnRollback", "OnSkippedNodes", "WaitForCompletion", "AllowCallerCredentials",
         "ReleaseLine", "AllowDowngrade", "AllowRollingUpdateOnSlurm",
+        "WaitConditionHandle",  # what versions before declared; it means nothing any more
     }
 )  # fmt: skip
 
@@ -62,9 +60,10 @@ Choice = TypeVar("Choice", bound=Enum)
 SOFTWARE = frozenset(
     {
         "ClusterName", "ImageId", "ImageReleaseVersion", "InstanceGroups", "Revision",
-        "WaitConditionHandle", "OnRollback", "ReleaseLine",
+        "OnRollback", "ReleaseLine",
     }
 )  # fmt: skip
+WAITER = frozenset({"ServiceToken", "ServiceTimeout", "Resource", "Window", "Handover"})
 GROUP_ENTRY = frozenset({"InstanceGroupName", "ImageReleaseVersion"})
 
 
@@ -83,8 +82,6 @@ def parse_declaration(properties: object) -> Declaration:
         image_id = image_id.lower()
     if version is not None:
         _release("ImageReleaseVersion", version)
-    wait_handle = _wait_handle(props)
-    longest = MAX_TIMEOUT if wait_handle is None else MAX_LONG_TIMEOUT
     versioned = version is not None or bool(group_versions)
     if image_id is not None and versioned:
         raise BadProperty("ImageId and ImageReleaseVersion were both given; declare one of them.")
@@ -112,8 +109,8 @@ def parse_declaration(properties: object) -> Declaration:
         kms_key_id=_key(props),
         deployment=_deployment(props),
         allow_rolling_update_on_slurm=_flag(props, "AllowRollingUpdateOnSlurm", absent="false"),
-        timeout=_whole("Timeout", props.get("Timeout", MAX_TIMEOUT), MIN_TIMEOUT, longest),
-        wait_handle=wait_handle,
+        timeout=_whole("Timeout", props.get("Timeout", WINDOW), MIN_TIMEOUT, LONGEST_TIMEOUT),
+        allow_caller_credentials=_flag(props, "AllowCallerCredentials", absent="false"),
         wait_for_completion=_flag(props, "WaitForCompletion"),
         on_create=_choice(props, "OnCreate", OnCreate, OnCreate.PATCH),
         on_rollback=_choice(props, "OnRollback", OnRollback, OnRollback.RESTORE),
@@ -132,6 +129,27 @@ def parse_software(properties: object) -> Declaration:
     if isinstance(entries, list):
         kept["InstanceGroups"] = [_known_entry(each) for each in cast("list[object]", entries)]
     return parse_declaration(kept)
+
+
+@dataclass(frozen=True)
+class Waiter:
+    """The properties of ``Custom::HyperPodPatchWaiter``."""
+
+    resource: str
+    """The logical id of the resource that declares the software."""
+    window: int
+    handover: GoesOn | Result
+
+
+def parse_waiter(properties: object) -> Waiter:
+    """Parse a waiter's properties. Raises ``BadProperty`` with a text for the user."""
+    props = _structure("ResourceProperties", properties, WAITER)
+    resource = _optional(props, "Resource") or ""
+    _match("Resource", resource, RESOURCE, "the logical id of the resource that is waited for")
+    handover = read_handover(props.get("Handover"))
+    if handover is None:
+        _bad("Handover", props.get("Handover"), "the Handover attribute of the window before")
+    return Waiter(resource, _whole("Window", props.get("Window"), 2, MAX_WINDOW), handover)
 
 
 def _known_entry(entry: object) -> object:
@@ -171,16 +189,6 @@ def _key(props: Mapping[str, object]) -> str | None:
     value = _optional(props, "KmsKeyId")
     if value is not None:
         _match("KmsKeyId", value, KEY_ARN, "the ARN of a KMS key")
-    return value
-
-
-def _wait_handle(props: Mapping[str, object]) -> str | None:
-    value = props.get("WaitConditionHandle")
-    if value is None:
-        return None
-    # A handle's URL is a credential: what was given instead is not repeated.
-    if not isinstance(value, str) or not HANDLE.fullmatch(value):
-        raise BadProperty("WaitConditionHandle is no URL; allowed is a Ref of the handle.")
     return value
 
 

@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from hyperpod_software.words.request import RequestType, Ticket
 
+WAITER = "Custom::HyperPodPatchWaiter"
 _URL_LIFETIME = 7200
 """Seconds for which CloudFormation signs its URLs; the older signature names only the end."""
 
@@ -31,6 +32,11 @@ def read_ticket(event: Mapping[str, Any], now: float) -> Ticket:
         physical_id=event.get("PhysicalResourceId") or None,
         issued=_issued(url, now),
     )
+
+
+def is_waiter(event: Mapping[str, Any]) -> bool:
+    """It is for a waiter, and not for a resource that declares software."""
+    return event.get("ResourceType") == WAITER
 
 
 def slim(event: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,15 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from hyperpod_software.words.decision import Finish
-from hyperpod_software.words.memory import spelled
+from hyperpod_software.words.handover import ATTRIBUTES, GoesOn, Result
+from hyperpod_software.words.memory import digest, spelled
 from hyperpod_software.words.request import Ticket
 
 ANSWER_LIMIT = 4000
 """CloudFormation takes 4096 bytes; an answer that is kept for another try is wrapped a little."""
-ATTRIBUTES = ("ClusterArn", "Outcome", "PatchedInstanceGroups", "PatchedNodeCount")
-"""The resource's attributes, in the order in which a signal carries them."""
 _REASON_LIMIT = 1400
-_GROUPS_LIMIT = 1000
+_GROUPS_LIMIT = 700
 
 
 def physical_id(ticket: Ticket, cluster: str | None, *, replaces: bool) -> str:
@@ -23,14 +22,38 @@ def physical_id(ticket: Ticket, cluster: str | None, *, replaces: bool) -> str:
     return cluster or f"{ticket.logical_id}-without-cluster"
 
 
-def answer(ticket: Ticket, end: Finish, resource_id: str, log_group: str) -> dict[str, Any]:
-    """The response object: every attribute has a value, the reason ends with where to look."""
+def waiter_id(ticket: Ticket) -> str:
+    """A waiter's id, which never changes."""
+    return ticket.physical_id or f"{ticket.logical_id}-{digest(ticket.stack_id)}"
+
+
+def answer(
+    ticket: Ticket,
+    end: Finish,
+    resource_id: str,
+    log_group: str,
+    handover: GoesOn | Result | None = None,
+) -> dict[str, Any]:
+    """The response object: every attribute has a value, the reason ends with where to look.
+
+    What is handed over is the patch that goes on, or a result of an earlier window, which is
+    passed on as it is, or else this one's own.
+    """
     reason = " ".join(_printable(end.reason).split())
     groups = ",".join(end.patched_groups)
     if len(groups) > _GROUPS_LIMIT:
         kept = groups[:_GROUPS_LIMIT].rpartition(",")[0]
         groups = f"{kept},... ({len(end.patched_groups)} groups)"
     cluster = end.cluster
+    data = {
+        "ClusterArn": cluster.arn if cluster is not None else resource_id,
+        "Outcome": end.outcome.value if end.outcome is not None else "Failed",
+        "PatchedInstanceGroups": groups,
+        "PatchedNodeCount": str(end.patched_nodes),
+    }
+    if isinstance(handover, Result):
+        data = handover.data
+    handed = handover or Result(tuple(data[name] for name in ATTRIBUTES))
     response = {
         "Status": "SUCCESS" if end.succeeded else "FAILED",
         "Reason": f"{_cut(reason, _REASON_LIMIT)} Log group: {log_group}",
@@ -39,30 +62,9 @@ def answer(ticket: Ticket, end: Finish, resource_id: str, log_group: str) -> dic
         "RequestId": ticket.request_id,
         "LogicalResourceId": ticket.logical_id,
         "NoEcho": False,
-        "Data": {
-            "ClusterArn": cluster.arn if cluster is not None else resource_id,
-            "Outcome": end.outcome.value if end.outcome is not None else "Failed",
-            "PatchedInstanceGroups": groups,
-            "PatchedNodeCount": str(end.patched_nodes),
-        },
+        "Data": {**data, "Handover": str(handed)},
     }
     return fitted(response)
-
-
-def signal(response: dict[str, Any]) -> dict[str, Any]:
-    """The wait condition's signal that says the same as a response.
-
-    Its ``Data`` are the attributes in a fixed order, each between bars: the template takes them
-    apart again. No cluster's, group's or outcome's name has a bar in it.
-    """
-    data = response["Data"]
-    values = [data[name].replace("|", "/") for name in ATTRIBUTES]
-    return {
-        "Status": "SUCCESS" if response["Status"] == "SUCCESS" else "FAILURE",
-        "UniqueId": response["RequestId"],
-        "Data": f"|{'|'.join(values)}|",
-        "Reason": response["Reason"],
-    }
 
 
 def fitted(response: dict[str, Any]) -> dict[str, Any]:

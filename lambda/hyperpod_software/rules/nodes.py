@@ -79,7 +79,8 @@ def hear(nodes: Iterable[Node], software: Mapping[str, Software]) -> dict[str, S
 
 
 def _heard(sofar: Said, node: Node, software: Software) -> Said:
-    newer = software.is_passed_by(node.version)
+    # One that has never come up runs nothing that could be taken back.
+    newer = node.status != "Pending" and software.is_passed_by(node.version)
     off = node.version is not None and not software.counts(node.version)
     newest = node.status in _USABLE and node.image_status == UP_TO_DATE
     return Said(

@@ -18,7 +18,7 @@ from hyperpod_software.rules.sentences import listed
 from hyperpod_software.words.cluster import SETTLED_CLUSTER, UP_TO_DATE, Cluster, Group, Reading
 from hyperpod_software.words.decision import CountNodes, Finish, Outcome, Patch, Wait, failed
 from hyperpod_software.words.memory import Progress, Sight
-from hyperpod_software.words.request import Request
+from hyperpod_software.words.request import WINDOW, Request, Ticket
 from hyperpod_software.words.software import (
     Declaration,
     OnCreate,
@@ -160,7 +160,7 @@ def changed_groups(
     return tuple(changed)
 
 
-def may_call(request: Request, status: str | None, since: float | None) -> bool:
+def may_call(ticket: Ticket, status: str | None, since: float | None) -> bool:
     """CloudFormation shows this very request as under way, so it may patch.
 
     A request delivered again after its answer must not patch again, and what was known of
@@ -171,7 +171,29 @@ def may_call(request: Request, status: str | None, since: float | None) -> bool:
     """
     if status is None or since is None or not status.endswith("_IN_PROGRESS"):
         return False
-    return not status.startswith("DELETE") and since <= request.ticket.issued + 5
+    return not status.startswith("DELETE") and since <= ticket.issued + 5
+
+
+def is_taken_back(ticket: Ticket, status: str | None, since: float | None) -> bool:
+    """What failed in the stack's operation before is what this request takes back: its own
+    beginning is shown, so the events before it are of this operation, not of an earlier one."""
+    return may_call(ticket, status, since) and (since or 0.0) >= ticket.issued - 60
+
+
+def credentials_too_short(request: Request, *, has_role: bool) -> str | None:
+    """Why CloudFormation could not go on until the end of a long patch, or ``None``.
+
+    Without a service role it works with the credentials of whoever deploys, and cannot renew
+    them: the stack operation would end while the patch goes on.
+    """
+    if request.windows == 1 or has_role or request.declared.allow_caller_credentials:
+        return None
+    return (
+        f"A timeout of {request.declared.timeout} seconds needs a stack with a service role: "
+        "without one CloudFormation works with the credentials of the caller, which end before. "
+        "Deploy with a role (CDK's default synthesizer does), declare at most "
+        f"{WINDOW} seconds, or insist with allow_caller_credentials. Nothing was patched."
+    )
 
 
 def _is_proven(

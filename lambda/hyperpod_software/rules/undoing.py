@@ -34,9 +34,9 @@ def plan_rollback(
         return left("the declared software did not change", cluster)
     busy = in_flight(cluster)
     if busy is not None:
-        if now >= request.answer_by:
+        if now >= request.deadline:
             held = f"{busy}{seen_since(progress, busy)}"
-            return left(f"until the timeout of {request.answer_within} seconds {held}", cluster)
+            return left(f"for {request.wait_within} seconds {held}", cluster)
         return Wait(f"Waiting before rolling back: {busy}.", sight=Sight(rests=False, held=busy))
     # The failed declaration may be the one that says so, and nothing else has read it yet.
     if OnRollback.LEAVE in (declared.on_rollback, failed_one.on_rollback):
@@ -55,11 +55,6 @@ def plan_rollback(
     batch = batch_refusal(declared, cluster)
     if batch is not None:
         return left(batch.rstrip("."), cluster)
-    if now >= request.begin_by:
-        return left(
-            f"{request.begin_within} of {request.answer_within} seconds were over, too late to begin",
-            cluster,
-        )
     return Patch(cluster, tuple(groups))
 
 
@@ -85,6 +80,30 @@ def softened(end: Finish, *, called: bool) -> Finish:
     )
 
 
+def overtaken(end: Finish) -> Finish:
+    """The end of a patch that a rollback overtook, as a rollback may say it: never FAILED."""
+    return Finish(
+        Outcome.LEFT_AS_IS,
+        f"The stack is rolled back. Of what was declared before that: {end.reason}",
+        end.cluster,
+    )
+
+
 def left(why: str, cluster: Cluster | None) -> Finish:
     """A rollback that patches nothing back."""
     return Finish(Outcome.LEFT_AS_IS, f"Nothing was patched back: {why}.", cluster)
+
+
+def going_on(wait: Wait, *, rollback: bool) -> str:
+    """What a window says that ends before the patch does."""
+    if not rollback:
+        return f"{wait.reason} The next waiter of the stack goes on."
+    return (
+        f"{wait.reason} The next waiter of the stack goes on; where there is none, the function "
+        "watches the cluster to its end, calls nothing, and tells the end in its log."
+    )
+
+
+def unwatched(wait: Wait) -> Finish:
+    """A patch that did not end for as long as anybody could ask for it."""
+    return Finish(None, f"The patch did not end while it was watched: {wait.reason}")

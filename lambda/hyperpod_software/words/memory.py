@@ -98,6 +98,10 @@ class Progress:
     held_since: float | None = None
     """When that was first seen."""
 
+    hold_until: float = 0.0
+    """An earlier request called so shortly before this one that HyperPod may not show it yet:
+    nothing is decided until then (epoch seconds)."""
+
     def saw_active(self, group: str) -> bool:
         return digest(group) in self.active
 

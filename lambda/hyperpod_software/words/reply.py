@@ -1,36 +1,23 @@
-"""What CloudFormation is told, and by which ways."""
+"""What CloudFormation is told."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
 from typing import Any
 
-from hyperpod_software.words.request import Ticket
-
-
-class Way(Enum):
-    """A way to CloudFormation."""
-
-    ANSWER = "answer"
-    """The custom resource's own: a PUT to its ``ResponseURL``."""
-    SIGNAL = "signal"
-    """A wait condition's: a PUT to the URL of its handle."""
+from hyperpod_software.words.request import Window
 
 
 @dataclass(frozen=True)
 class Reply:
     """An answer on its way to CloudFormation."""
 
-    ticket: Ticket
+    window: Window
     response: dict[str, Any]
     path: str
-    """Where the request is remembered, if it is."""
+    """Where the patch is remembered, if it is."""
     remembered: bool
-    expires: float
-    """When CloudFormation has given the request up in any case (epoch seconds)."""
-    ways: tuple[Way, ...] = (Way.ANSWER,)
-    """The ways it goes, in this order."""
-    wait_handle: str | None = None
+    called: bool = False
+    """It was decided in the knowledge of a patch call."""
     last: bool = True
-    """``False``: the resource is answered while its patch goes on, and a signal ends it."""
+    """``False``: the patch goes on, and the next window takes it up."""

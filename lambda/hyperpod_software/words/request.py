@@ -1,7 +1,8 @@
-"""One CloudFormation request to the custom resource."""
+"""CloudFormation's requests, and the windows in which it waits for one patch."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import Enum
 
@@ -9,13 +10,19 @@ from hyperpod_software.words.software import Declaration
 
 SERVICE_TIMEOUT = 3600
 """The longest that CloudFormation waits for the answer of a custom resource, in seconds."""
-WAIT_CONDITION_TIMEOUT = 43_200
-"""The longest that CloudFormation waits for a wait condition's signal, in seconds."""
 ANSWER_MARGIN = 180
-"""Seconds kept back from CloudFormation's own limits, for the last look and the answer."""
+"""Seconds of it that are kept back for the last look and the answer."""
+WINDOW = SERVICE_TIMEOUT - ANSWER_MARGIN
+"""Seconds for which one custom resource can wait."""
+LONGEST_TIMEOUT = 24 * 3600
+"""The longest that a patch may be waited for, in seconds; a rollback is watched for as long."""
 PATCH_TIME = 1200
 """Seconds that a patch takes at least, as seen on small groups: none is begun that has less
 left (or less than half of a shorter timeout), for it would fail and be rolled back."""
+CLOCKS = 5
+"""Seconds that the times at which two requests were signed may be apart, whichever came first."""
+REDELIVERY = 6 * 3600
+"""Seconds for which Lambda keeps trying to deliver an event."""
 
 
 class RequestType(Enum):
@@ -44,8 +51,48 @@ class Ticket:
 
 
 @dataclass(frozen=True)
+class Window:
+    """One custom resource in which CloudFormation waits for a patch.
+
+    The resource that declares the software is the first; its waiters are the others.
+    """
+
+    ticket: Ticket
+    number: int = 1
+    seconds: int = WINDOW
+    """How long it can wait."""
+    rollback: bool | None = None
+    """The stack was rolling back when it came; ``None``: not known yet."""
+
+    def is_that_of(self, ticket: Ticket) -> bool:
+        """It is this very request's, though another delivery of it may have been read otherwise."""
+        own = self.ticket
+        return (own.request_id, own.response_url) == (ticket.request_id, ticket.response_url)
+
+    @property
+    def order(self) -> tuple[float, int]:
+        """A later window is greater: an earlier one that comes late never takes over."""
+        return self.ticket.issued, self.number
+
+    @property
+    def ends(self) -> float:
+        """When it must answer (epoch seconds)."""
+        return self.ticket.issued + self.seconds
+
+    @property
+    def expires(self) -> float:
+        """When CloudFormation has given it up in any case (epoch seconds)."""
+        return self.ends + 2 * ANSWER_MARGIN
+
+    @property
+    def abandoned(self) -> float:
+        """When no next window can come any more (epoch seconds)."""
+        return self.expires + SERVICE_TIMEOUT + REDELIVERY
+
+
+@dataclass(frozen=True)
 class Request:
-    """A Create or Update: what is declared now, and what was before."""
+    """A Create or Update of the resource: what is declared now, and what was before."""
 
     ticket: Ticket
     declared: Declaration
@@ -55,33 +102,21 @@ class Request:
     """The stack is rolling back: such a request is never answered with FAILED."""
 
     @property
-    def wait_handle(self) -> str | None:
-        """The wait condition's handle to signal at the end; ``None``: the answer is the end.
-
-        A handle works for one wait. A rollback comes with the handle of an earlier
-        declaration, and so may an Update: then the answer has to wait for the end.
-        """
-        used = self.previous.wait_handle if self.previous is not None else None
-        deleted = self.ticket.type is RequestType.DELETE
-        if deleted or self.rollback or self.declared.wait_handle == used:
-            return None
-        return self.declared.wait_handle
+    def windows(self) -> int:
+        """In how many windows the stack waits for it."""
+        return math.ceil(self.declared.timeout / WINDOW)
 
     @property
-    def answer_within(self) -> int:
-        """Seconds until the resource must be answered: CloudFormation stops waiting then."""
-        return min(self.declared.timeout, SERVICE_TIMEOUT - ANSWER_MARGIN)
+    def wait_within(self) -> int:
+        """Seconds until the request stops waiting for the end of its patch."""
+        return LONGEST_TIMEOUT if self.rollback else self.declared.timeout
 
     @property
     def begin_within(self) -> int:
-        """Seconds until it is too late to call."""
-        timeout = self.declared.timeout if self.wait_handle is not None else self.answer_within
-        return min(self.answer_within, timeout - min(timeout // 2, PATCH_TIME))
-
-    @property
-    def answer_by(self) -> float:
-        """When the resource must be answered (epoch seconds)."""
-        return self.ticket.issued + self.answer_within
+        """Seconds until it is too late to call. A rollback has as long as its windows."""
+        if self.rollback:
+            return self.wait_within
+        return self.declared.timeout - min(self.declared.timeout // 2, PATCH_TIME)
 
     @property
     def begin_by(self) -> float:
@@ -91,18 +126,4 @@ class Request:
     @property
     def deadline(self) -> float:
         """When the request stops waiting for the end of its patch (epoch seconds)."""
-        if self.wait_handle is None:
-            return self.answer_by
-        longest = WAIT_CONDITION_TIMEOUT - ANSWER_MARGIN
-        return self.ticket.issued + min(self.declared.timeout, longest)
-
-    @property
-    def expires(self) -> float:
-        """When CloudFormation has given the request up in any case (epoch seconds).
-
-        A wait condition counts its timeout from the resource's answer, not from the request.
-        """
-        resource_by = self.answer_by + 2 * ANSWER_MARGIN
-        if self.wait_handle is None:
-            return resource_by
-        return resource_by + min(self.declared.timeout + ANSWER_MARGIN, WAIT_CONDITION_TIMEOUT)
+        return self.ticket.issued + self.wait_within

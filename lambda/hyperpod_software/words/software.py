@@ -117,9 +117,8 @@ class Declaration:
     allow_rolling_update_on_slurm: bool = False
     timeout: int = 0
     """Seconds until a request stops waiting for the end of its patch."""
-    wait_handle: str | None = None
-    """The pre-signed URL of a WaitConditionHandle, where the timeout is over the hour that
-    CloudFormation waits for a custom resource."""
+    allow_caller_credentials: bool = False
+    """A stack without a service role may wait for longer than an hour."""
     wait_for_completion: bool = True
     """``False``: the request is over when HyperPod has accepted the call."""
     on_create: OnCreate = OnCreate.PATCH

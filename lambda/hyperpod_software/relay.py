@@ -1,0 +1,190 @@
+"""The relay: how a waiter takes up the patch that the window before it handed over.
+
+A waiter knows the resource that declared the patch and what was handed over, nothing else. It
+takes up what is remembered under the resource's path. An earlier window that comes late, or twice,
+never takes over. Where nothing is remembered it finds out by one look at the cluster, and never
+calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from hyperpod_software.case import Event, Surroundings
+from hyperpod_software.edges.memory import Memory, ParameterStore
+from hyperpod_software.edges.properties import (
+    BadProperty,
+    Waiter,
+    parse_declaration,
+    parse_waiter,
+)
+from hyperpod_software.edges.sagemaker import SageMaker
+from hyperpod_software.edges.stack import Stack
+from hyperpod_software.edges.tickets import read_ticket
+from hyperpod_software.journal import say
+from hyperpod_software.patience import patiently
+from hyperpod_software.planning import Planner
+from hyperpod_software.rules.answering import answer, waiter_id
+from hyperpod_software.rules.sentences import listed, sentence
+from hyperpod_software.rules.starting import is_taken_back
+from hyperpod_software.words.decision import Finish, Outcome, Patch, failed
+from hyperpod_software.words.handover import GoesOn, Result
+from hyperpod_software.words.memory import Progress
+from hyperpod_software.words.problem import Problem
+from hyperpod_software.words.reply import Reply
+from hyperpod_software.words.request import CLOCKS, Request, RequestType, Ticket, Window
+from hyperpod_software.words.software import OnCreate
+
+
+class Relay:
+    """Joins waiters to the patch that they are to wait for."""
+
+    def __init__(
+        self,
+        store: ParameterStore,
+        planner: Planner,
+        *,
+        sagemaker: SageMaker,
+        stack: Stack,
+        clock: Callable[[], float],
+    ) -> None:
+        self._store = store
+        self._planner = planner
+        self._sagemaker = sagemaker
+        self._stack = stack
+        self._clock = clock
+
+    def join(self, event: Event, surroundings: Surroundings) -> tuple[str, Memory] | Reply:
+        """The path and the memory of the patch that the waiter takes up; its reply, where there
+        is nothing to wait for, or nothing for it."""
+        ticket = read_ticket(event, self._clock())
+        try:
+            waiter = parse_waiter(event.get("ResourceProperties"))
+        except BadProperty as problem:
+            return self._reply(ticket, surroundings, failed(str(problem)))
+        try:
+            return self._join(ticket, waiter, surroundings)
+        except Problem as problem:
+            if problem.kind is Problem.Kind.PASSING:
+                raise  # Lambda delivers the request again
+            why = sentence(f"What became of the patch is not known: {problem}")
+            rollback = self._rolls_back(ticket)
+            end = Finish(Outcome.LEFT_AS_IS, why) if rollback else failed(why)
+            return self._reply(ticket, surroundings, end)
+
+    def _join(
+        self, ticket: Ticket, waiter: Waiter, surroundings: Surroundings
+    ) -> tuple[str, Memory] | Reply:
+        resource = self._store.resource_path(ticket.stack_id, waiter.resource)
+        remembered = patiently(lambda: self._store.recall_all(resource))
+        flying = {
+            path: memory
+            for path, memory in remembered.items()
+            if memory.event is not None and not memory.over
+        }
+        handover = waiter.handover
+        named = f"{resource}/{handover.patch}" if isinstance(handover, GoesOn) else ""
+        rollback = bool(flying or isinstance(handover, GoesOn)) and self._rolls_back(ticket)
+        path = named if named in flying else None
+        if path is None and rollback:
+            # A rollback may bring the value of before: what is under way is what there is. A request
+            # that has neither called nor is to take something back is not: it may be a late copy.
+            going = [each for each in flying if flying[each].call or flying[each].progress.rollback]
+            path = max(going, key=lambda each: flying[each].progress.issued, default=None)
+        if path is not None:
+            window = Window(ticket, waiter.window, rollback=rollback)
+            if not _follows(window, flying[path]):
+                return self._late(ticket, surroundings, handover)
+            memory = patiently(lambda: self._store.claim_window(path, window))
+            if memory is not None and not memory.over:
+                if memory.window is not None and memory.window.is_that_of(ticket):
+                    return path, memory
+                return self._late(ticket, surroundings, handover)
+        if isinstance(handover, Result):
+            return self._pass_on(ticket, surroundings, handover)
+        end = self._find_out(ticket, resource, handover, rollback=rollback)
+        say(ticket, "finished", reason=end.reason)
+        return self._reply(ticket, surroundings, end)
+
+    def _pass_on(self, ticket: Ticket, surroundings: Surroundings, result: Result) -> Reply:
+        reason = f"There was nothing left to wait for: {result.data['Outcome']}."
+        return self._reply(ticket, surroundings, Finish(Outcome.ACCEPTED, reason), result)
+
+    def _late(self, ticket: Ticket, surroundings: Surroundings, handover: GoesOn | Result) -> Reply:
+        """Another window waits for the patch. CloudFormation takes no answer to one that is over;
+        where it waits for this one all the same, there is nothing that it could add."""
+        reason = "Another window of the stack waits for this patch already."
+        say(ticket, "late", reason=reason)
+        if isinstance(handover, Result):
+            return self._pass_on(ticket, surroundings, handover)
+        return self._reply(ticket, surroundings, Finish(Outcome.PATCHING, reason), handover)
+
+    def _rolls_back(self, ticket: Ticket) -> bool:
+        """The stack rolls back, or takes this one waiter back after it failed."""
+        if ticket.type is not RequestType.UPDATE:
+            return False
+        stack, logical_id = ticket.stack_id, ticket.logical_id
+        if patiently(lambda: self._stack.operation(stack).rolls_back):
+            return True
+
+        def failed_before() -> bool:
+            history = self._stack.history(stack, logical_id)
+            shown = is_taken_back(ticket, history.status, history.at)
+            if history.failed and not shown and (history.at or 0.0) <= ticket.issued:
+                # The events of this request, or of this operation, are not shown yet.
+                raise Problem("DescribeStackEvents", Problem.Kind.PASSING, "NotShownYet", "")
+            return history.failed
+
+        return patiently(failed_before)
+
+    def _find_out(
+        self, ticket: Ticket, resource: str, handover: GoesOn, *, rollback: bool
+    ) -> Finish:
+        """Nothing is remembered of the patch: what the cluster shows decides, and no knowledge
+        is no success."""
+        unknown = "Nothing is remembered of the patch that was handed over"
+        if rollback:
+            return Finish(Outcome.LEFT_AS_IS, f"{unknown}: its end is not known.")
+        properties = self._store.declaration(resource, handover.patch)
+        if properties is None:
+            return failed(
+                f"{unknown}, nor of what was declared: how it ended is not known. Look at the "
+                "cluster, then change the declaration's revision or timeout and deploy again."
+            )
+        declared = replace(parse_declaration(properties), on_create=OnCreate.PATCH)
+        request = Request(replace(ticket, physical_id=None), declared, None)
+        cluster = self._sagemaker.describe(declared.cluster)
+        now = self._clock()
+        decision = self._planner.plan(request, cluster, now, Progress(ticket.issued))
+        if isinstance(decision, Finish) and decision.succeeded:
+            return replace(decision, reason=f"{unknown}. {decision.reason}")
+        if isinstance(decision, Patch):
+            which = f"{listed(decision.groups)} of cluster {cluster.name}"
+            why = f"{which} is not shown to run the declared software"
+        else:
+            why = decision.reason.replace(" Nothing was patched.", "")  # which is not known
+        return failed(sentence(f"{unknown}. {why}"), cluster)
+
+    def _reply(
+        self,
+        ticket: Ticket,
+        surroundings: Surroundings,
+        end: Finish,
+        handover: GoesOn | Result | None = None,
+    ) -> Reply:
+        response = answer(ticket, end, waiter_id(ticket), surroundings.log_group, handover)
+        return Reply(Window(ticket), response, self._store.path(ticket), remembered=False)
+
+
+def _follows(window: Window, memory: Memory) -> bool:
+    """The window may take the patch up: it is no earlier one that comes late, or once more.
+
+    A later link of the chain comes when the one before has handed over, or is long given up.
+    """
+    issued, number = memory.window.order if memory.window else (memory.progress.issued, 1)
+    if window.order < (issued, number):
+        return False
+    handing_over = memory.answer is not None and not memory.answer.last
+    later = window.ticket.issued > issued + CLOCKS
+    return handing_over or later or window.number <= number
