@@ -24,8 +24,8 @@ test: ready ## run the tests; make test ARGS="-k words -x" runs some of them
 ifdef ARGS
 	.venv/bin/python -m pytest $(ARGS)
 else # The lifecycles take both cores by themselves; all the rest shares them.
-	.venv/bin/python -m pytest tests/simulation
-	.venv/bin/python -m pytest -n 2 --dist loadfile --ignore tests/simulation
+	.venv/bin/python -m pytest tests/simulation/test_lifecycles.py
+	.venv/bin/python -m pytest -n 2 --dist loadfile --ignore tests/simulation/test_lifecycles.py
 endif
 
 soak: ready ## more randomized lifecycles; make soak N=200000 SEED=1

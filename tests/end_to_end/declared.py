@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from aws_cdk import CfnWaitCondition, CfnWaitConditionHandle
+from aws_cdk import CfnWaitCondition, CfnWaitConditionHandle, Duration
 from aws_cdk import Stack as CdkStack
 from aws_cdk import aws_kms as kms
 
@@ -29,8 +29,16 @@ def keyed_slurm(name: str) -> dict[str, Any]:
     return description
 
 
-def workers_of(stack: CdkStack, cluster: str, image: str, **more: Any) -> ClusterSoftware:
-    """The workers' software: a custom AMI with its key if it is encrypted, or the latest image."""
+def workers_of(
+    stack: CdkStack, cluster: str, image: str, *, hours: float | None = None, **more: Any
+) -> ClusterSoftware:
+    """The workers' software: a custom AMI with its key if it is encrypted, or the latest image.
+
+    A timeout is given in hours: a `Duration` is made by the CDK's process, which answers one
+    thread at a time, and here it is held.
+    """
+    if hours is not None:
+        more["timeout"] = Duration.hours(hours)
     if image == "default":
         software = SoftwareImage.latest()
     elif image == ENCRYPTED.id:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from aws_cdk import CfnOutput, CfnWaitConditionHandle, Duration, Fn
+from aws_cdk import CfnOutput, CfnWaitConditionHandle, Fn
 from aws_cdk import Stack as CdkStack
 from aws_cdk import aws_ssm as ssm
 
@@ -85,7 +85,7 @@ def test_a_cluster_that_is_busy_for_two_hours_is_patched_in_a_later_window(cloud
     cloud.add(training("occupied"), node_seconds=2 * HOUR, jitter=0.0)
     theirs = [{"InstanceGroupName": "inference"}]
     cloud.control.patch(ClusterName="occupied", ImageId=NEWER.id, InstanceGroups=theirs)
-    stack = cloud.deploy(workers("Occupied", "occupied", NEW.id, timeout=Duration.hours(6)))
+    stack = cloud.deploy(workers("Occupied", "occupied", NEW.id, hours=6))
     assert stack.status == "CREATE_COMPLETE"
     assert patched(cloud, "occupied") == [(NEWER.id, ["inference"]), (NEW.id, ["workers"])]
     others, ours = (call["Time"] for call in cloud.control.calls("occupied", accepted=True))
@@ -98,7 +98,7 @@ def test_a_cluster_that_is_busy_for_two_hours_is_patched_in_a_later_window(cloud
 
 def test_the_last_window_fails_with_how_far_the_patch_got(cloud: Cloud) -> None:
     cloud.add(slurm("slow"), node_seconds=1e6)
-    stack = cloud.deploy(workers("Slow", "slow", NEW.id, timeout=Duration.hours(2)))
+    stack = cloud.deploy(workers("Slow", "slow", NEW.id, hours=2))
     assert stack.status == "ROLLBACK_COMPLETE"
     assert ("WaiterLast", "CREATE_FAILED") in went_through(stack)
     assert stack.failure.startswith(
@@ -114,7 +114,7 @@ def test_what_depends_on_the_construct_is_created_after_the_last_window(cloud: C
     cloud.add(slurm("depended"), node_seconds=1.5 * HOUR)
 
     def declare(stack: CdkStack) -> None:
-        patch = workers_of(stack, "depended", NEW.id, timeout=Duration.hours(2.5))
+        patch = workers_of(stack, "depended", NEW.id, hours=2.5)
         CfnWaitConditionHandle(stack, "Later").node.add_dependency(patch)
 
     stack = cloud.deploy(by_hand("Depended", declare))
@@ -133,10 +133,7 @@ def test_what_depends_on_the_construct_is_created_after_the_last_window(cloud: C
 
 def test_each_way_between_two_images_is_a_patch_of_its_own(cloud: Cloud) -> None:
     cloud.add(slurm("pendulum"), node_seconds=1.2 * HOUR, jitter=0.0)
-    hours = Duration.hours(3)
-    there, back = (
-        workers("Pendulum", "pendulum", image, timeout=hours) for image in (NEW.id, NEWER.id)
-    )
+    there, back = (workers("Pendulum", "pendulum", image, hours=3) for image in (NEW.id, NEWER.id))
     stack = Stack(cloud, there)
     for number, declared in enumerate((there, back, there, back), 1):
         cloud.deploy(declared)
@@ -153,9 +150,8 @@ def test_the_groups_are_patched_back_when_something_fails_after_the_last_window(
     cloud: Cloud,
 ) -> None:
     cloud.add(slurm("longback"), node_seconds=1.2 * HOUR, jitter=0.0)
-    hours = Duration.hours(3)
-    stack = cloud.deploy(workers("Longback", "longback", NEW.id, timeout=hours))
-    cloud.deploy(workers("Longback", "longback", NEWER.id, timeout=hours, later_fails=True))
+    stack = cloud.deploy(workers("Longback", "longback", NEW.id, hours=3))
+    cloud.deploy(workers("Longback", "longback", NEWER.id, hours=3, later_fails=True))
     assert stack.status == "UPDATE_ROLLBACK_COMPLETE"
     assert [image for image, _ in patched(cloud, "longback")] == [NEW.id, NEWER.id, NEW.id]
     assert images(cloud, "longback")["workers"] == NEW.id
@@ -166,10 +162,9 @@ def test_the_groups_are_patched_back_when_something_fails_after_the_last_window(
 
 def test_a_rollback_with_too_few_windows_is_watched_to_the_end_of_the_patch(cloud: Cloud) -> None:
     cloud.add(slurm("cancelled"), node_seconds=1.2 * HOUR, jitter=0.0)
-    hours = Duration.hours(6)
-    stack = cloud.deploy(workers("Cancelled", "cancelled", NEW.id, timeout=hours))
+    stack = cloud.deploy(workers("Cancelled", "cancelled", NEW.id, hours=6))
     with cloud.clock_held():
-        cloud.begin(workers("Cancelled", "cancelled", NEWER.id, timeout=hours))
+        cloud.begin(workers("Cancelled", "cancelled", NEWER.id, hours=6))
         until(lambda: len(patched(cloud, "cancelled")) == 2 or None, "the call")
         cloud.client("cloudformation").cancel_update_stack(StackName=stack.name)
     # The waiters were not reached, so the resource alone waits in the rollback.
@@ -225,7 +220,7 @@ def test_another_stack_imports_the_cluster_and_stays_when_that_is_patched(cloud:
 
     def export(image: str) -> Synthesized:
         def declare(stack: CdkStack) -> None:
-            patch = workers_of(stack, "shared", image, timeout=Duration.hours(3))
+            patch = workers_of(stack, "shared", image, hours=3)
             CfnOutput(stack, "Cluster", value=patch.cluster_arn, export_name="patched-cluster")
 
         return by_hand("Exporting", declare)
@@ -250,9 +245,7 @@ def test_another_stack_imports_the_cluster_and_stays_when_that_is_patched(cloud:
 
 def test_a_stack_without_a_role_is_refused_beyond_one_window(cloud: Cloud) -> None:
     cloud.add(slurm("roleless"))
-    stack = cloud.deploy(
-        workers("Roleless", "roleless", NEW.id, timeout=Duration.hours(3)), RoleARN=None
-    )
+    stack = cloud.deploy(workers("Roleless", "roleless", NEW.id, hours=3), RoleARN=None)
     assert stack.status == "ROLLBACK_COMPLETE"
     assert stack.failure.startswith(
         "A timeout of 10800 seconds needs a stack with a service role: without one CloudFormation "
@@ -268,10 +261,7 @@ def test_within_one_window_or_on_demand_a_stack_needs_no_role(cloud: Cloud) -> N
     cloud.add(slurm("insisting"), node_seconds=600)
     stack = cloud.deploy(workers("Insisting", "insisting", NEW.id), RoleARN=None)
     assert stack.status == "CREATE_COMPLETE"
-    hours = Duration.hours(3)
-    insisting = workers(
-        "Insisting", "insisting", NEWER.id, timeout=hours, allow_caller_credentials=True
-    )
+    insisting = workers("Insisting", "insisting", NEWER.id, hours=3, allow_caller_credentials=True)
     cloud.deploy(insisting, RoleARN=None)
     assert stack.status == "UPDATE_COMPLETE"
     assert [image for image, _ in patched(cloud, "insisting")] == [NEW.id, NEWER.id]

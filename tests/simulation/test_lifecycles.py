@@ -1,4 +1,4 @@
-"""Whole lifecycles of a stack, five thousand of them, in a world where everything can go wrong."""
+"""Whole lifecycles of a stack, three thousand of them, in a world where everything can go wrong."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.simulation.counts import KEPT
 from tests.simulation.history import run
 from tests.simulation.soak import soak, stories_of
 
-HISTORIES = 5_000
+HISTORIES = 3_000
 
 
 def test_every_invariant_holds_in_every_history(request: pytest.FixtureRequest) -> None:
