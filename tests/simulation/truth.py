@@ -135,6 +135,16 @@ def others_are_alike(patched: Patched, service: Service) -> bool:
     return not patched.cluster.shows_images and _scaled(patched, service)
 
 
+def _some_stray_off(patched: Patched, service: Service) -> bool:
+    """A node that others brought into a patched group does not run, or other software."""
+    return _scaled(patched, service) and any(
+        node.software != target or node.status is not NodeStatus.RUNNING
+        for name, target in patched.targets.items()
+        if name in patched.cluster.groups
+        for node in patched.cluster.groups[name].nodes
+    )
+
+
 def _told_apart_from_none(patched: Patched, service: Service, reason: str) -> bool:
     """Nodes with other ids than before, some of which do not run, in a group that was scaled: what
     belongs to the patch and what to scaling cannot be told apart, and the answer tells of them."""
@@ -179,7 +189,9 @@ def _success(
             _expect(skipped == "warn" or request.rollback, "skipped nodes were to fail it")
             if patched is not None:
                 _expect(
-                    request.some_off_target or _alike(request, patched),
+                    request.some_off_target
+                    or _alike(request, patched)
+                    or _some_stray_off(patched, service),
                     "in no look was a node off the declared software",
                 )
                 _expect(patched.patch.over, "the patch has not ended")
@@ -360,20 +372,7 @@ class _Failure:
         plain = self._service.plain
         off = any(self._request.lately_off) if plain else self._request.some_off_target
         # One that was moved here, or came by scaling, looks like one that was skipped.
-        strays = bool(accepted) and _scaled(accepted[0], self._service)
-        return off or alike or (strays and self._some_stray_off)
-
-    @property
-    def _some_stray_off(self) -> bool:
-        """A node that is in a patched group now does not run, or other software, whoever brought
-        it there."""
-        own = self._request.accepted[0]
-        return any(
-            node.software != target or node.status is not NodeStatus.RUNNING
-            for name, target in own.targets.items()
-            if name in own.cluster.groups
-            for node in own.cluster.groups[name].nodes
-        )
+        return off or alike or (bool(accepted) and _some_stray_off(accepted[0], self._service))
 
     def _image(self) -> Any:
         return self._request.properties.get("ImageId")
