@@ -52,11 +52,7 @@ class Caller:
             return Wait("The time of this invocation is over: calling in the next.")
         if not self._store.claim_call(case.path, self._intent(patch)):
             return Wait("Another invocation is making the call.")
-        try:
-            seen = self._store.recall(case.path)
-        except Problem as problem:
-            # The claim may stand where the request is over by now, and nothing would wake us for it.
-            raise Unsure(str(problem)) from None
+        seen = self._store.recall_surely(case.path)
         if seen is None or seen.closed or seen.answer is not None:
             self._store.release_call(case.path)
             raise Buried

@@ -302,16 +302,10 @@ class Conductor:
         except Problem as problem:
             if budget().late:  # it may be half made, and the request over: there is no time to look
                 raise Unsure(str(problem)) from None
-            if problem.kind is Problem.Kind.PASSING and self._is_over(path):
+            if problem.kind is Problem.Kind.PASSING and store.recall_surely(path) is None:
                 self.ending.bury(path)
                 raise Buried from None
             raise
-
-    def _is_over(self, path: str) -> bool:
-        try:
-            return self._store.recall(path) is None
-        except Problem as problem:
-            raise Unsure(str(problem)) from None
 
     def _remember(self, case: Case, wait: Wait, cluster: Cluster | None) -> None:
         """Keep what this look saw for the next one."""

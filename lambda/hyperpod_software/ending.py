@@ -74,7 +74,7 @@ class Ending:
         if kept is None or case.between_windows:
             return None
         if kept.called or not kept.last or case.call is None:
-            return Reply(case.window, kept.response, case.path, remembered=True, last=kept.last)
+            return _reply(case, kept)
         # Decided while another invocation was calling, and then cut short: not true.
         self._store.release_answer(case.path, case.window)
         return None
@@ -119,9 +119,7 @@ class Ending:
         seen = self._store.recall(case.path)
         if seen is not None and seen.call is not None and not called:
             return None
-        return Reply(
-            case.window, kept.response, case.path, remembered=False, called=called, last=last
-        )
+        return _reply(case, kept, remembered=False)
 
     def _claimed(self, case: Case, kept: Answer) -> Reply | None:
         first, window = False, case.window
@@ -138,20 +136,19 @@ class Ending:
             before = self._store.recall(case.path) if first else None
             if before is None or before.answer is None:
                 return None
-            kept = before.answer
-            return Reply(window, kept.response, case.path, remembered=True, last=kept.last)
+            return _reply(case, before.answer)
         current = self._store.recall(case.path)
         if (
             current is None
             or current.closed
-            or (current.window is not None and not current.window.is_that_of(window.ticket))
+            or (current.window is not None and current.window.ticket.key != window.ticket.key)
             or (kept.last and current.call is not None and not kept.called)
         ):
             # It is over by now; or another window has taken over; or a call was made meanwhile,
             # and this end is not the true one.
             self._store.release_answer(case.path, window)
             return None
-        return Reply(window, kept.response, case.path, remembered=True, last=kept.last)
+        return _reply(case, kept)
 
     def _response(self, case: Case, end: Finish, *, last: bool) -> dict[str, Any]:
         window, cluster = case.window, case.cluster
@@ -233,6 +230,17 @@ class Ending:
         if not self._polling.stop(path):
             raise Problem("DeleteRule", Problem.Kind.PASSING, "NotRemoved", "")
         self._store.forget(path)
+
+
+def _reply(case: Case, kept: Answer, *, remembered: bool = True) -> Reply:
+    return Reply(
+        case.window,
+        kept.response,
+        case.path,
+        remembered=remembered,
+        called=kept.called,
+        last=kept.last,
+    )
 
 
 def _is_waited_for(memory: Memory) -> bool:

@@ -98,7 +98,7 @@ class Relay:
                 return self._late(ticket, surroundings, handover)
             memory = patiently(lambda: self._store.claim_window(path, window))
             if memory is not None and not memory.over:
-                if memory.window is not None and memory.window.is_that_of(ticket):
+                if memory.window is not None and memory.window.ticket.key == ticket.key:
                     return path, memory
                 return self._late(ticket, surroundings, handover)
         if isinstance(handover, Result):

@@ -26,6 +26,18 @@ def begin(parts: Parts, **changes: Any) -> Reply | None:
     return parts.begin(event(made.pop("kind", "Create"), **made))
 
 
+def take_back(parts: Parts) -> Reply | None:
+    """The rollback's own request to the resource."""
+    return begin(
+        parts,
+        kind="Update",
+        request="back",
+        ResponseURL=url(parts.now),
+        ResourceProperties=long(ImageId=OLD),
+        OldResourceProperties=long(),
+    )
+
+
 def wait(
     parts: Parts,
     handover: str,
@@ -233,14 +245,7 @@ def test_a_rollback_takes_over_and_its_waiters_watch_what_is_under_way() -> None
     parts.now = start + 600
     parts.stack.rolling_back = True
     shown(parts, "UPDATE_IN_PROGRESS")
-    back = event(
-        "Update",
-        "back",
-        ResponseURL=url(parts.now),
-        ResourceProperties=long(ImageId=OLD),
-        OldResourceProperties=long(),
-    )
-    assert parts.begin(back) is None
+    assert take_back(parts) is None
     answer = at_the_end_of_the_window(parts, parts.now)
     assert answer["Status"] == "SUCCESS"
     parts.now += 5
@@ -269,14 +274,7 @@ def test_after_the_last_window_of_a_rollback_the_cluster_is_watched_to_its_end()
     patching(parts)
     parts.now += 1200
     parts.stack.rolling_back = True
-    back = event(
-        "Update",
-        "back",
-        ResponseURL=url(parts.now),
-        ResourceProperties=long(ImageId=OLD),
-        OldResourceProperties=long(),
-    )
-    parts.begin(back)
+    take_back(parts)
     answer = at_the_end_of_the_window(parts, parts.now)
     assert "watches the cluster to its end" in answer["Reason"]
     parts.now += 3 * 3600
@@ -310,14 +308,7 @@ def test_a_later_request_waits_until_an_earlier_call_is_sure_to_show() -> None:
     begin(parts)
     parts.now += 5
     parts.stack.rolling_back = True
-    back = event(
-        "Update",
-        "back",
-        ResponseURL=url(parts.now),
-        ResourceProperties=long(ImageId=OLD),
-        OldResourceProperties=long(),
-    )
-    assert parts.begin(back) is None, "DescribeCluster may not show the call yet"
+    assert take_back(parts) is None, "DescribeCluster may not show the call yet"
 
 
 @pytest.mark.parametrize("image", [OLD, NEW])

@@ -128,7 +128,6 @@ class Functions:
         world.say(lambda: f"{invocation} {'ends' if of_its_own else 'is no more'}")
         if request is not None:
             request.queued -= 1
-            request.returned += of_its_own
         if not of_its_own and attempt <= len(_AGAIN_AFTER):
             cause = invocation.cause.partition(" of ")[0] if request is not None else "poll"
             self._queue(text, request, cause, attempt + 1, _AGAIN_AFTER[attempt - 1])

@@ -84,7 +84,6 @@ class Request:
     answer: dict[str, Any] | None = None
     data: dict[str, Any] = field(default_factory=dict[str, Any])
     """The attributes that it was answered with."""
-    ended: float | None = None
     end_shown: float | None = None
     """When DescribeStackEvents shows that."""
     counts_hidden: bool = False
@@ -117,7 +116,6 @@ class Request:
     seen: list[dict[str, Truth]] = field(default_factory=list[dict[str, Truth]])
     """What its groups truly ran, group by group, at each description it was shown."""
     cluster_seen_missing: bool = False
-    groups_seen_missing: bool = False
     without_role: bool = False
     """Its stack has no service role."""
     rollback_read: bool = False
@@ -132,8 +130,6 @@ class Request:
     """Lambda tried to deliver it three times, in vain."""
     queued: int = 0
     """Deliveries that are still to come, or are being worked on."""
-    returned: int = 0
-    """Invocations that came to their end of their own accord."""
     overdue: int = 0
     """Undisturbed looks after the deadline that left the rule."""
     disturbed: bool = False

@@ -187,7 +187,7 @@ class CloudFormation:
             for request in self.requests:
                 if request.sent_as.id == happening.request_id:
                     self._world.say(f"CloudFormation gives {request} up")
-                    self._end(request, Phase.EXPIRED if happening.expired else Phase.CANCELLED)
+                    request.phase = Phase.EXPIRED if happening.expired else Phase.CANCELLED
         elif happening.resource_type in (CUSTOM, WAITER):
             self._send(stack, happening)
         else:
@@ -294,14 +294,10 @@ class CloudFormation:
             answer["Data"] = {"Outcome": "Failed"}
         request.answer, request.data = answer, answer["Data"]
         self._world.say(lambda: f"{request} answered: {_said(answer)}")
-        self._end(request, Phase.ANSWERED)
+        request.phase = Phase.ANSWERED
         self._settled(request, answer)
         stack = self.stacks[request.stack_id]
         self.do(stack, lambda: stack.model.answered(request.sent_as.id, read))
-
-    def _end(self, request: Request, phase: Phase) -> None:
-        request.phase = phase
-        request.ended = self._world.now
 
 
 def _said(answer: dict[str, Any]) -> str:

@@ -104,14 +104,19 @@ class ParameterStore:
 
     def path(self, ticket: Ticket) -> str:
         resource = self.resource_path(ticket.stack_id, ticket.logical_id)
-        # A deployment that is tried again may bring the same id once more: the URL is signed anew.
-        # Lambda delivers one event again as it is.
-        own = digest(f"{ticket.request_id}|{ticket.response_url}", 16)
-        return f"{resource}/{own}"
+        return f"{resource}/{digest(ticket.key, 16)}"
 
     def recall(self, path: str) -> Memory | None:
         """What is remembered under a request's path, or ``None``."""
         return self.recall_all(path).get(path)
+
+    def recall_surely(self, path: str) -> Memory | None:
+        """The same, after something was claimed. Raises ``Unsure``: the claim may stand where the
+        request is over by now, and nothing else would wake us for it."""
+        try:
+            return self.recall(path)
+        except Problem as problem:
+            raise Unsure(str(problem)) from None
 
     def recall_all(self, path: str, *, leftovers: bool = False) -> dict[str, Memory]:
         """Every request remembered under a path, keyed by its own path; with ``leftovers`` also
@@ -394,4 +399,4 @@ def _of(window: Window | None) -> str:
     """What the documents of a window's own end in."""
     if window is None or window.number == 1:
         return "1"
-    return digest(f"{window.ticket.request_id}|{window.ticket.response_url}")
+    return digest(window.ticket.key)

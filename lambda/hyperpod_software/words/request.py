@@ -46,6 +46,12 @@ class Ticket:
     """When CloudFormation signed the request (epoch seconds), or when it arrived."""
 
     @property
+    def key(self) -> str:
+        """What tells it from every other request. An id alone may come once more, for a deployment
+        that is tried again: the URL is signed anew. Lambda delivers one event again as it is."""
+        return f"{self.request_id}|{self.response_url}"
+
+    @property
     def account(self) -> str:
         return self.stack_id.split(":")[4]
 
@@ -63,11 +69,6 @@ class Window:
     """How long it can wait."""
     rollback: bool | None = None
     """The stack was rolling back when it came; ``None``: not known yet."""
-
-    def is_that_of(self, ticket: Ticket) -> bool:
-        """It is this very request's, though another delivery of it may have been read otherwise."""
-        own = self.ticket
-        return (own.request_id, own.response_url) == (ticket.request_id, ticket.response_url)
 
     @property
     def order(self) -> tuple[float, int]:
