@@ -89,8 +89,8 @@ class Relay:
         path = named if named in flying else None
         if path is None and rollback:
             # A rollback may bring the value of before: what is under way is what there is. A request
-            # that has neither called nor is to take something back is not: it may be a late copy.
-            going = [each for each in flying if flying[each].call or flying[each].progress.rollback]
+            # that has neither called nor handed over is not: it may be a copy of one that is over.
+            going = [each for each in flying if flying[each].call or flying[each].was_handed_over]
             path = max(going, key=lambda each: flying[each].progress.issued, default=None)
         if path is not None:
             window = Window(ticket, waiter.window, rollback=rollback)

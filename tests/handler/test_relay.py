@@ -395,6 +395,22 @@ def test_a_waiter_that_is_delivered_once_more_takes_nothing_from_a_resource_that
     assert parts.deliver(parts.look())["LogicalResourceId"] == "Software"
 
 
+def test_a_waiter_takes_nothing_from_a_request_that_is_delivered_again_after_its_answer() -> None:
+    """Nothing is remembered of an answered request, so its copy begins anew and goes nowhere."""
+    parts = Parts()
+    parts.stack.rolling_back = True
+    shown(parts, "UPDATE_COMPLETE")
+    old = {"OldResourceProperties": long(ImageId=OLD), "ResponseURL": url(parts.now)}
+    parts.hyperpod.seen = cluster(group(status="SystemUpdating"))
+    assert begin(parts, kind="Update", request="copy", **old) is None
+    parts.now += 60
+    shown(parts, "UPDATE_IN_PROGRESS")
+    parts.hyperpod.seen = cluster(group(image_id=OLD))
+    answer = parts.deliver(wait(parts, "arn|LeftAsIs||0", kind="Update"))
+    assert answer["Data"]["Handover"] == "arn|LeftAsIs||0"
+    assert not parts.hyperpod.calls
+
+
 def test_a_waiter_that_is_taken_back_before_its_resource_is_answered_all_the_same() -> None:
     """The last waiter keeps its name when the chain becomes longer or shorter: then the one that
     it waited for is another one, and a rollback may take it back beside the resource."""

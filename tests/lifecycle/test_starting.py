@@ -301,6 +301,9 @@ def test_rule_03_nodes_that_scaling_has_not_brought_up_speak_against_no_proof() 
     ended(plan(asked, latest, NOW, steady), Outcome.NOTHING_TO_PATCH)
     one_does_not = told(latest, times=3, total=6, newest=3, away=2)
     assert patched(plan(asked, latest, NOW, one_does_not)) == ("workers",)
+    fewer = cluster(replace(latest.groups[0], target_state_count=3))  # one runs a custom AMI
+    one_is_not_counted = told(fewer, times=3, total=6, newest=4, away=2)
+    assert patched(plan(asked, fewer, NOW, one_is_not_counted)) == ("workers",)
 
     released, pinned = cluster(on("1.3.0", **wanting)), request(release("1.3.0"))
     assert plan(pinned, released, NOW) == CountNodes(("workers",))

@@ -87,6 +87,11 @@ class Memory:
     def over(self) -> bool:
         return self.closed or (self.answer is not None and self.answer.last)
 
+    @property
+    def was_handed_over(self) -> bool:
+        """The resource itself has given, or is giving, it over to its waiters."""
+        return self.window is not None or (self.answer is not None and not self.answer.last)
+
 
 def claimer() -> str:
     """A name for whoever claims something, until it knows whether it has it."""

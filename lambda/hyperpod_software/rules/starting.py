@@ -263,7 +263,9 @@ def _says_newest(reading: Reading, name: str) -> bool:
     if group is None or said is None or not _shows_newest(group):
         return False
     if group.scaling:  # what does not run yet comes up on the newest
-        return 0 < said.newest == said.total - said.away
+        counted = group.target_state_count
+        all_here = 0 < said.newest == said.total - said.away
+        return all_here and (counted is None or counted >= said.newest)
     return said.newest == said.total == group.current_count
 
 
