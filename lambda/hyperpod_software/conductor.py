@@ -124,7 +124,6 @@ class Conductor:
         try:
             ticket, path = case.ticket, case.path
             patiently(lambda: self.ending.bury_older(path, ticket))
-            self._store.forget_declaration(path.rpartition("/")[0])
             own = self._store.recall(path)
             kept = self.ending.kept(replace(case, memory=own))
             if kept is not None:
@@ -189,7 +188,7 @@ class Conductor:
         if settled or now >= case.forgotten:
             end = decision if isinstance(decision, Finish) else unwatched(decision)
             say_finished(case, end, now)
-            self.ending.bury(case.path)
+            self.ending.clear(case.path, case.ticket)
         else:
             if isinstance(decision, Finish):
                 decision = Wait(sentence(f"No window of the stack waits: {decision.reason}"))
@@ -302,8 +301,8 @@ class Conductor:
         except Problem as problem:
             if budget().late:  # it may be half made, and the request over: there is no time to look
                 raise Unsure(str(problem)) from None
-            if problem.kind is Problem.Kind.PASSING and store.recall_surely(path) is None:
-                self.ending.bury(path)
+            # The other invocation may have removed the rule before this one made half of it.
+            if problem.kind is Problem.Kind.PASSING and self.ending.bury_again(path):
                 raise Buried from None
             raise
 
@@ -362,9 +361,12 @@ class Conductor:
             memory = self._store.recall(case.path)
         if memory is not None and memory.call is not None:
             return None  # it was begun: its rule is there, and the next look goes on
-        with suppress(Problem):
+        try:
             case = self._with_rollback(case)
             case = self._as_taken_back(case) or case
+        except Problem as unseen:
+            if unseen.kind is Problem.Kind.PASSING:
+                raise  # a rollback must not be failed: Lambda delivers the request again
         why = sentence(f"Nothing was patched: {told(problem)}")
         end = left(why, None) if case.rollback else failed(why)
         if memory is None:

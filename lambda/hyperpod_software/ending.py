@@ -164,10 +164,7 @@ class Ending:
     def delivered(self, reply: Reply) -> None:
         """CloudFormation has it: after the last answer nothing of the patch needs to stay."""
         if reply.last:
-            # While this one is there to try again. It is over, and a newer one may have come.
-            self.bury_older(reply.path, reply.window.ticket, grace=CLOCKS)
-            if reply.remembered or self._store.recall(reply.path) is not None:
-                self.bury(reply.path)
+            self.clear(reply.path, reply.window.ticket, remembered=reply.remembered)
             return
         try:
             with suppress(Buried):
@@ -176,6 +173,14 @@ class Ending:
             if problem.kind is not Problem.Kind.QUOTA:
                 raise
             # It cannot be noted: the next look hands over once more.
+
+    def clear(self, path: str, ticket: Ticket, *, remembered: bool = True) -> None:
+        """Forget a request that is over, and what is older than it. Raises ``Problem`` where
+        something stays."""
+        # While this one is there to try again. It is over, and a newer one may have come.
+        self.bury_older(path, ticket, grace=CLOCKS)
+        if remembered or self._store.is_anything_at(path):
+            self.bury(path)
 
     def undelivered(self, reply: Reply, event: Event, surroundings: Surroundings) -> None:
         """CloudFormation could not be reached: keep the answer and try again each minute,
@@ -201,8 +206,14 @@ class Ending:
         stays: it may have lost its rule, and then nothing else ends it."""
         resource = path.rpartition("/")[0]
         hold_until = 0.0
+        if ticket.type is RequestType.DELETE:
+            self._store.forget_declaration(resource)
         for other, memory in self._store.recall_all(resource, leftovers=True).items():
-            if other == path or memory.progress.issued > ticket.issued - grace:
+            if memory.progress.issued > ticket.issued - grace:
+                continue
+            if other == path:
+                if memory.buried:
+                    self._store.forget(path)  # it was written after the burial
                 continue
             if not _is_delete(memory):  # of that one there is only an answer, still to be delivered
                 say(ticket, "superseded", request_path=other)
@@ -214,6 +225,15 @@ class Ending:
                 if not _is_waited_for(closed):  # else its own rule answers, and buries it
                     self.bury(other)
         return hold_until
+
+    def bury_again(self, path: str) -> bool:
+        """Whether the request has ended meanwhile: then what was made since is buried. Raises
+        ``Unsure`` where that cannot be seen."""
+        memory = self._store.recall_surely(path)
+        if memory is not None and (not memory.closed or _is_waited_for(memory)):
+            return False
+        self.bury(path)
+        return True
 
     def _close(self, path: str) -> Memory | None:
         try:

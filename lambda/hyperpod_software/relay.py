@@ -157,13 +157,13 @@ class Relay:
         cluster = self._sagemaker.describe(declared.cluster)
         now = self._clock()
         decision = self._planner.plan(request, cluster, now, Progress(ticket.issued))
-        if isinstance(decision, Finish) and decision.succeeded:
-            return replace(decision, reason=f"{unknown}. {decision.reason}")
         if isinstance(decision, Patch):
             which = f"{listed(decision.groups)} of cluster {cluster.name}"
             why = f"{which} is not shown to run the declared software"
         else:
             why = decision.reason.replace(" Nothing was patched.", "")  # which is not known
+        if isinstance(decision, Finish) and decision.succeeded:
+            return replace(decision, reason=sentence(f"{unknown}. {why}"))
         return failed(sentence(f"{unknown}. {why}"), cluster)
 
     def _reply(

@@ -391,6 +391,44 @@ def test_what_was_written_after_a_burial_is_buried_by_the_next_request() -> None
     assert parts.nothing_left()
 
 
+def test_what_was_written_after_its_burial_is_no_part_of_a_request_that_comes_again() -> None:
+    parts = Parts(cluster(group(image_id=NEW)))
+    parts.store.claim_call(parts.store.path(request().ticket), call())
+    assert parts.deliver(parts.begin(event()))["Data"]["Outcome"] == "NothingToPatch"
+    assert parts.nothing_left()
+
+
+def test_half_a_rule_that_is_made_after_a_burial_is_removed() -> None:
+    """The later request has removed the rule, and not yet the memory."""
+    parts = Parts()
+
+    def half_made(path: str, *_: object) -> None:
+        parts.rules.rules[rule_name(path)] = Poll(path, 0.0)
+        parts.store.close(path)
+        raise Problem("PutTargets", Problem.Kind.PASSING, "ThrottlingException", "")
+
+    parts.rules.start = half_made  # type: ignore[method-assign]
+    assert parts.begin(event()) is None
+    assert parts.nothing_left()
+
+
+def test_a_delete_tries_again_to_forget_what_was_declared(monkeypatch: pytest.MonkeyPatch) -> None:
+    parts = Parts()
+    path = parts.store.path(request().ticket)
+    parts.store.keep_declaration(path.rpartition("/")[0], path.rpartition("/")[2], event())
+    delete = parts.store._delete
+
+    def throttled(names: list[str], *, retries: bool = True) -> None:
+        raise Problem("DeleteParameters", Problem.Kind.PASSING, "ThrottlingException", "")
+
+    monkeypatch.setattr(parts.store, "_delete", throttled)
+    with parts.invocation():
+        reply = parts.conductor.forget(event("Delete", "r2"), HERE)
+    monkeypatch.setattr(parts.store, "_delete", delete)
+    parts.deliver(reply)
+    assert parts.nothing_left()
+
+
 def test_an_older_request_delivered_late_does_not_end_a_newer_one() -> None:
     parts = Parts()
     later = url(NOW + 1800)
@@ -529,6 +567,23 @@ def test_rule_18_the_stack_is_asked_again_where_it_did_not_answer(
     reply = parts.begin(event("Update", OldResourceProperties=properties()))
     assert reply is not None
     assert reply.response["Status"] == "SUCCESS"
+
+
+def test_rule_18_without_memory_a_request_that_may_be_a_rollbacks_is_not_failed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    parts = Parts(cluster(status="SystemUpdating"))
+
+    def full(*_: object) -> bool:
+        raise Problem("PutParameter", Problem.Kind.QUOTA, "ParameterLimitExceeded", "")
+
+    def out_of_order(stack_id: str) -> Operation:
+        raise Problem("DescribeStacks", Problem.Kind.PASSING, "InternalServerError", "")
+
+    monkeypatch.setattr(parts.store, "claim", full)
+    monkeypatch.setattr(parts.stack, "operation", out_of_order)
+    with pytest.raises(Problem, match="DescribeStacks"):
+        parts.begin(event("Update", OldResourceProperties=properties()))
 
 
 def test_an_acceptance_that_cannot_be_noted_at_once_is_noted_all_the_same(

@@ -292,6 +292,16 @@ def test_rule_03_up_to_date_proves_nothing_where_something_speaks_against_it(
     assert patched(plan(asked, NEWEST, NOW, too_many_to_read)) == ("workers",)
 
 
+def test_rule_19_a_release_whose_count_is_hidden_is_read_again_before_it_is_refused() -> None:
+    """Fields were seen to be missing in single readings."""
+    asked = request(release("1.3.0"))
+    hidden = cluster(on_release := group(image_id="default", version=None, desired_version="1.3.1"))
+    assert plan(asked, hidden, NOW, told(hidden)) == CountNodes(("workers",))
+    none = cluster(replace(on_release, version="1.2.0", target_state_count=0))
+    assert patched(plan(asked, none, NOW, told(hidden) + told(none))) == ("workers",)
+    ended(plan(asked, hidden, NOW, told(hidden, times=3)), None)
+
+
 def test_rule_03_nodes_that_scaling_has_not_brought_up_speak_against_no_proof() -> None:
     """The count of a group that wants capacity may hold them."""
     wanting: dict[str, object] = {"current_count": 6, "target_state_count": 4, "scaling": True}

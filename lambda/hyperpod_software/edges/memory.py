@@ -82,6 +82,8 @@ class Memory:
     """CloudFormation has that answer, and no other window has come yet."""
     closed: bool
     """A later request has taken over."""
+    buried: bool = False
+    """It was written after the request's burial."""
 
     @property
     def over(self) -> bool:
@@ -131,6 +133,10 @@ class ParameterStore:
             for request_path, found in self._documents(path).items()
             if not request_path.endswith(f"/{_DECLARATION}") and ("progress" in found or leftovers)
         }
+
+    def is_anything_at(self, path: str) -> bool:
+        """Something is written under a path, be it after a burial."""
+        return any(True for _ in self._read(path))
 
     def _documents(self, path: str) -> dict[str, dict[str, str]]:
         """The documents under each path under a path."""
@@ -351,7 +357,10 @@ def _readable(found: Mapping[str, str]) -> Memory:
     try:
         return _memory(found)
     except (KeyError, TypeError, ValueError):
-        return Memory(Progress(0.0), None, None, None, None, handed_over=False, closed=False)
+        return Memory(
+            Progress(0.0), None, None, None, None, handed_over=False, closed=False,
+            buried="progress" not in found,
+        )  # fmt: skip
 
 
 def _memory(found: Mapping[str, str]) -> Memory:

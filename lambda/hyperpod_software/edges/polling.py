@@ -53,20 +53,21 @@ class Polling:
 
     def stop(self, path: str) -> bool:
         """Remove target and rule, each on its own: one that fails stops nothing else.
-        ``True`` when the rule is gone."""
+        ``True`` when the rule is gone, and EventBridge removes none that has a target."""
         name = rule_name(path)
         steps: tuple[Callable[[], Any], ...] = (
             lambda: client("events").remove_targets(Rule=name, Ids=[TARGET_ID]),
             lambda: client("events").delete_rule(Name=name),
         )
-        gone = True
+        gone = False
         for step in steps:
             try:
                 step()
+                gone = True
             except Problem as problem:
-                if problem.kind is Problem.Kind.NOT_FOUND:
+                gone = problem.kind is Problem.Kind.NOT_FOUND
+                if gone:
                     continue
-                gone = False
                 said = {"stage": "polling", "rule": name, "problem": str(problem)}
                 log.error(said)  # noqa: TRY400 - a traceback would add nothing
         return gone

@@ -83,7 +83,8 @@ def plan(
         return Wait(f"Waiting to begin: {busy}.", sight=Sight(rests=False, held=busy))
     refusal = _refusal(declared, cluster, groups)
     if refusal is None and declared.image_id is None:
-        if not readings:
+        hidden = any(_hides_its_count(cluster.group(name)) for name in groups)
+        if not readings or (hidden and len(readings) < STEADY):
             return CountNodes(changed)
         refusal = _taken_back(request, cluster, groups, readings)
     if refusal is not None:
@@ -308,6 +309,13 @@ def _newer(software: Software | None, group: Group | None, said: str | None) -> 
         if software.is_passed_by(version):
             return version
     return moving_on(software, group)
+
+
+def _hides_its_count(group: Group | None) -> bool:
+    """It names another release as the desired one, and not whether any node is on it."""
+    if group is None or group.target_state_count is not None:
+        return False
+    return group.desired_version not in (None, group.version)
 
 
 def moving_on(software: Software, group: Group) -> str | None:
