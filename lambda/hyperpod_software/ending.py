@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from hyperpod_software.case import Case, Event, Surroundings
+from hyperpod_software.case import Case, Surroundings
 from hyperpod_software.edges.budget import MOST
-from hyperpod_software.edges.memory import Answer, Buried, Memory, ParameterStore, claimer
-from hyperpod_software.edges.polling import Polling
-from hyperpod_software.edges.tickets import slim
+from hyperpod_software.edges.memory import Answer, Buried, Memory, claimer
 from hyperpod_software.journal import say, say_finished
 from hyperpod_software.patience import patiently
 from hyperpod_software.rules.answering import answer, physical_id, waiter_id
 from hyperpod_software.rules.starting import is_same_cluster
 from hyperpod_software.rules.undoing import going_on
+from hyperpod_software.services import Services
 from hyperpod_software.words.cluster import Cluster
 from hyperpod_software.words.decision import Finish, Outcome, Wait
 from hyperpod_software.words.handover import GoesOn
@@ -32,16 +30,10 @@ SHOWS = 60
 class Ending:
     """Makes the replies of requests, and buries what they leave."""
 
-    def __init__(
-        self,
-        store: ParameterStore,
-        *,
-        polling: Polling,
-        clock: Callable[[], float],
-    ) -> None:
-        self._store = store
-        self._polling = polling
-        self._clock = clock
+    def __init__(self, services: Services) -> None:
+        self._store = services.store
+        self._polling = services.polling
+        self._clock = services.clock
 
     # -- replies ------------------------------------------------------------------------
 
@@ -56,7 +48,7 @@ class Ending:
     def unremembered(self, case: Case, end: Finish) -> Reply:
         """The reply to a request of which nothing is remembered."""
         response = self._response(case, end, last=True)
-        return Reply(case.window, response, case.path, remembered=False)
+        return Reply(case.window, response, case.path, case.incoming.kept, remembered=False)
 
     def superseded(self, case: Case) -> Reply | None:
         """A later request of the resource took over: what is left to do for this one."""
@@ -66,7 +58,8 @@ class Ending:
         end = Finish(
             Outcome.LEFT_AS_IS, "The resource is taken back: its own windows tell the end."
         )
-        return Reply(case.window, self._response(case, end, last=True), case.path, remembered=True)
+        response = self._response(case, end, last=True)
+        return Reply(case.window, response, case.path, case.incoming.kept, remembered=True)
 
     def kept(self, case: Case) -> Reply | None:
         """The reply that an earlier invocation decided on and could not deliver."""
@@ -98,7 +91,7 @@ class Ending:
         """For waiters that find nothing of the patch remembered. Raises ``Buried``."""
         resource, _, patch = case.path.rpartition("/")
         try:
-            self._store.keep_declaration(resource, patch, case.event)
+            self._store.keep_declaration(resource, patch, case.incoming.kept)
         except Problem as problem:
             if problem.kind is not Problem.Kind.QUOTA:
                 raise
@@ -182,7 +175,7 @@ class Ending:
         if remembered or self._store.is_anything_at(path):
             self.bury(path)
 
-    def undelivered(self, reply: Reply, event: Event, surroundings: Surroundings) -> None:
+    def undelivered(self, reply: Reply, surroundings: Surroundings) -> None:
         """CloudFormation could not be reached: keep the answer and try again each minute,
         for as long as CloudFormation waits."""
         ticket, path = reply.window.ticket, reply.path
@@ -197,7 +190,7 @@ class Ending:
             self._store.claim_answer(path, reply.window, kept)
         # An invocation that was killed may have claimed, and not come to the rest.
         if reply.window.number == 1:  # a waiter's own request is in its window
-            self._store.keep_event(path, slim(event))
+            self._store.keep_event(path, reply.event)
         self._polling.start(path, surroundings.function_arn, reply.window.abandoned, None)
 
     def bury_older(self, path: str, ticket: Ticket, *, grace: float = 0.0) -> float:
@@ -257,6 +250,7 @@ def _reply(case: Case, kept: Answer, *, remembered: bool = True) -> Reply:
         case.window,
         kept.response,
         case.path,
+        case.incoming.kept,
         remembered=remembered,
         called=kept.called,
         last=kept.last,
@@ -279,7 +273,7 @@ def _replaces(case: Case, end: Finish) -> bool:
     if end.cluster is None:
         if end.outcome is not Outcome.PATCHING:
             return False
-        request = case.request
-        return request.previous is not None and request.previous.cluster != request.declared.cluster
+        previous = case.request.previous
+        return previous is not None and previous.cluster != case.request.declared.cluster
     named = case.ticket.physical_id in (case.cluster, end.cluster.name, end.cluster.arn)
     return not (named or is_same_cluster(case.request, end.cluster))

@@ -15,6 +15,8 @@ from hyperpod_software.edges.memory import ParameterStore
 from hyperpod_software.edges.polling import Poll, rule_name
 from hyperpod_software.edges.sagemaker import CallResult
 from hyperpod_software.edges.stack import History, Operation
+from hyperpod_software.edges.tickets import WAITER
+from hyperpod_software.services import Services
 from hyperpod_software.words.cluster import Cluster, Node
 from hyperpod_software.words.decision import Patch
 from hyperpod_software.words.image import Image, Volume
@@ -152,14 +154,16 @@ class Parts:
         self.hyperpod = HyperPod(seen if seen is not None else cluster())
         self.hyperpod.pause = self._pass
         self.images = Images()
-        anything: Callable[..., Any] = Conductor
-        self.conductor: Conductor = anything(
-            self.store,
-            sagemaker=self.hyperpod,
-            images=self.images,
-            polling=self.rules,
-            stack=self.stack,
-            clock=lambda: self.now,
+        services: Callable[..., Services] = Services
+        self.conductor = Conductor(
+            services(
+                store=self.store,
+                sagemaker=self.hyperpod,
+                images=self.images,
+                polling=self.rules,
+                stack=self.stack,
+                clock=lambda: self.now,
+            )
         )
 
     def _pass(self, seconds: float) -> None:
@@ -175,7 +179,7 @@ class Parts:
 
     def wait(self, made: dict[str, Any]) -> Reply | None:
         with self.invocation():
-            return self.conductor.wait(made, HERE)
+            return self.conductor.wait({**made, "ResourceType": WAITER}, HERE)
 
     def deliver(self, reply: Reply | None) -> dict[str, Any]:
         """CloudFormation takes the answer."""

@@ -218,7 +218,7 @@ def test_rule_20_an_answer_that_no_parameter_could_hold_is_kept_once_one_can() -
     assert reply is not None
     del parts.store._put
     with parts.invocation():
-        parts.conductor.ending.undelivered(reply, made, HERE)
+        parts.conductor.ending.undelivered(reply, HERE)
     parts.now += 60
     assert parts.deliver(parts.look()) == reply.response
     assert parts.nothing_left()

@@ -187,7 +187,7 @@ def test_rule_13_an_answer_that_could_not_be_delivered_is_kept_and_sent_again() 
     made = event()
     reply = parts.begin(made)
     assert reply is not None
-    parts.conductor.ending.undelivered(reply, made, HERE)
+    parts.conductor.ending.undelivered(reply, HERE)
     parts.now += 60
     again = parts.look()
     assert again is not None
@@ -202,7 +202,7 @@ def test_rule_13_an_answer_that_can_never_be_delivered_is_not_tried_for_ever() -
     parts.now += 3700
     reply = parts.look()
     assert reply is not None
-    parts.conductor.ending.undelivered(reply, event(), HERE)
+    parts.conductor.ending.undelivered(reply, HERE)
     assert parts.nothing_left()
 
 
@@ -252,7 +252,7 @@ def test_rule_17_a_delete_that_comes_again_keeps_what_sends_its_answer_until_it_
     parts = Parts()
     made = event("Delete", "r2")
     first = parts.conductor.forget(made, HERE)
-    parts.conductor.ending.undelivered(first, made, HERE)
+    parts.conductor.ending.undelivered(first, HERE)
     again = parts.conductor.forget(made, HERE)  # and then this invocation may be killed
     assert again.response == first.response
     assert len(parts.rules.rules) == 1
@@ -334,7 +334,7 @@ def test_a_request_id_that_comes_again_is_not_given_an_older_answer() -> None:
     made = event()
     reply = parts.begin(made)
     assert reply is not None
-    parts.conductor.ending.undelivered(reply, made, HERE)
+    parts.conductor.ending.undelivered(reply, HERE)
     parts.now += 1800
     parts.hyperpod.seen = cluster(group(image_id=NEW))
     again = parts.begin(event(ResponseURL=url(NOW + 1800)))

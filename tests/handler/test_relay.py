@@ -452,7 +452,7 @@ def test_a_delete_leaves_the_answer_to_another_delete_in_its_place() -> None:
     parts = Parts()
     first = event("Delete", "first", ResponseURL=url(NOW - 30))
     reply = parts.conductor.forget(first, HERE)
-    parts.conductor.ending.undelivered(reply, first, HERE)
+    parts.conductor.ending.undelivered(reply, HERE)
     parts.deliver(parts.conductor.forget(event("Delete", "second"), HERE))
     assert parts.deliver(parts.look())["RequestId"] == "first"
     assert parts.nothing_left()

@@ -238,7 +238,7 @@ def _a_rollback_goes_unnoticed(patch: pytest.MonkeyPatch) -> None:
 
 def _a_delete_fails(patch: pytest.MonkeyPatch) -> None:
     def forget(self: Conductor, event: Any, surroundings: Any) -> Reply:
-        case = self._case(event, None, surroundings, first_hand=True)
+        case = self._case(self._read(event), None, surroundings)
         return self.ending.unremembered(case, failed("It cannot be deleted."))
 
     patch.setattr(Conductor, "forget", forget)

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any, NoReturn, TypeVar, cast
 
-from hyperpod_software.words.handover import GoesOn, Result, read_handover
+from hyperpod_software.words.handover import Waiter, read_handover
+from hyperpod_software.words.problem import BadProperty
 from hyperpod_software.words.request import LONGEST_TIMEOUT, WINDOW
 from hyperpod_software.words.software import (
     RELEASE,
@@ -65,10 +65,6 @@ SOFTWARE = frozenset(
 )  # fmt: skip
 WAITER = frozenset({"ServiceToken", "ServiceTimeout", "Resource", "Window", "Handover"})
 GROUP_ENTRY = frozenset({"InstanceGroupName", "ImageReleaseVersion"})
-
-
-class BadProperty(ValueError):
-    """A property that cannot be used; its text names it, its value and what is allowed."""
 
 
 def parse_declaration(properties: object) -> Declaration:
@@ -129,16 +125,6 @@ def parse_software(properties: object) -> Declaration:
     if isinstance(entries, list):
         kept["InstanceGroups"] = [_known_entry(each) for each in cast("list[object]", entries)]
     return parse_declaration(kept)
-
-
-@dataclass(frozen=True)
-class Waiter:
-    """The properties of ``Custom::HyperPodPatchWaiter``."""
-
-    resource: str
-    """The logical id of the resource that declares the software."""
-    window: int
-    handover: GoesOn | Result
 
 
 def parse_waiter(properties: object) -> Waiter:

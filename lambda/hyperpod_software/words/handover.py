@@ -39,6 +39,16 @@ class Result:
         return dict(zip(ATTRIBUTES, self.attributes, strict=True))
 
 
+@dataclass(frozen=True)
+class Waiter:
+    """The properties of ``Custom::HyperPodPatchWaiter``."""
+
+    resource: str
+    """The logical id of the resource that declares the software."""
+    window: int
+    handover: GoesOn | Result
+
+
 def read_handover(text: object) -> GoesOn | Result | None:
     """The handover that a text is; ``None``: it is none."""
     if not isinstance(text, str):
