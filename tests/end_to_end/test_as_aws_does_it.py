@@ -10,8 +10,8 @@ from aws_cdk import Stack as CdkStack
 from botocore.exceptions import ClientError
 
 from hyperpod_patching import ClusterSoftware, SoftwareImage
+from sandbox.aws.images import NEW, NEWER
 from sandbox.clusters import slurm
-from sandbox.images import NEW, NEWER
 from tests.end_to_end.stacks import (
     ROLE,
     SOFTWARE,

@@ -14,14 +14,14 @@ from typing import Any
 
 import pytest
 
-from sandbox import demo
-from sandbox.cdk_cli import Said, stage, words
-from sandbox.claims import Claim, Seen, Window, claims, way_of
-from sandbox.environment import ROOT
-from sandbox.images import CURRENT, FAILING, NEW, NEWER
-from sandbox.ledger import Entry, behind, table, there_and_back
-from sandbox.screen import Display, Screen, command_lines, wrapped
-from sandbox.story import cluster, declaration
+from sandbox.aws.environment import ROOT
+from sandbox.aws.images import CURRENT, FAILING, NEW, NEWER
+from sandbox.demo import __main__ as demo
+from sandbox.demo.cdk_cli import Said, stage, words
+from sandbox.demo.claims import Claim, Seen, Window, claims, way_of
+from sandbox.demo.ledger import Entry, behind, table, there_and_back
+from sandbox.demo.scenario import cluster, declaration
+from sandbox.demo.screen import Display, Screen, command_lines, wrapped
 from sandbox.waiting import PATIENCE
 
 LOG_GROUP = "HyperPodPatching-HyperPodSoftwareProviderLogGroupF4138949-PEAj1XoIi1Q5"

@@ -16,9 +16,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from sandbox import Sandbox, SandboxError
-from sandbox.clusters import training
-from sandbox.environment import ROOT
-from sandbox.images import (
+from sandbox.aws.environment import ROOT
+from sandbox.aws.images import (
     ENCRYPTED,
     FAILING,
     FOREIGN,
@@ -29,8 +28,9 @@ from sandbox.images import (
     TWO_VOLUMES,
     Image,
 )
+from sandbox.aws.web import WebError, ask
+from sandbox.clusters import training
 from sandbox.waiting import until
-from sandbox.web import WebError, ask
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import string
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from sandbox.inside.modules import Json, module
+from sandbox.aws.inside.modules import Json, module
 
 _Key = tuple[str, str]
 """A stack's id and a resource's logical id."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sandbox.environment import ROOT
+from sandbox.aws.environment import ROOT
 from sandbox.waiting import PATIENCE, until
 
 Context = Mapping[str, str]

@@ -8,15 +8,15 @@ from datetime import datetime
 from importlib import import_module
 from typing import Any
 
-from sandbox.cdk_cli import Cli, Context, Said, words
-from sandbox.claims import Claim, Seen, Window, claims, waited, way_of
+from sandbox.aws.images import CURRENT, FAILING, NEW, NEWER
 from sandbox.clusters import Description, training
+from sandbox.demo.cdk_cli import Cli, Context, Said, words
+from sandbox.demo.claims import Claim, Seen, Window, claims, waited, way_of
+from sandbox.demo.ledger import Counts, Ledger, behind, counted, named, table, there_and_back
+from sandbox.demo.screen import Display, Screen
 from sandbox.hyperpod import Faults
-from sandbox.images import CURRENT, FAILING, NEW, NEWER
-from sandbox.ledger import Counts, Ledger, behind, counted, named, table, there_and_back
 from sandbox.progress import group_progress
 from sandbox.runner import Sandbox
-from sandbox.screen import Display, Screen
 
 PACE = 240.0
 """Seconds that pass in one of the demo's while everything waits."""

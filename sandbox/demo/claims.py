@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox.images import CURRENT, FAILING, NEW, NEWER
-from sandbox.ledger import Entry, named
+from sandbox.aws.images import CURRENT, FAILING, NEW, NEWER
+from sandbox.demo.ledger import Entry, named
 from sandbox.progress import group_progress
 
 _HOUR = 60.0

@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable
 from typing import Any, cast
 
-from sandbox.inside.modules import ACCOUNT, REGION, Json, module
+from sandbox.aws.inside.modules import ACCOUNT, REGION, Json, module
 
 
 def mend_authorization() -> None:

@@ -6,13 +6,13 @@ import json
 import sys
 from typing import Any
 
-from sandbox.inside.edges import custom_response, is_custom_response, refusal
-from sandbox.inside.endpoints import ENDPOINTS
-from sandbox.inside.formation import mend_stacks
-from sandbox.inside.hours import let_hours_pass
-from sandbox.inside.mends import mend_authorization, mend_images, mend_logs, mend_schedules
-from sandbox.inside.modules import ACCOUNT, REGION, Json, module
-from sandbox.inside.watchdog import end_with_parent
+from sandbox.aws.inside.edges import custom_response, is_custom_response, refusal
+from sandbox.aws.inside.endpoints import ENDPOINTS
+from sandbox.aws.inside.formation import mend_stacks
+from sandbox.aws.inside.hours import let_hours_pass
+from sandbox.aws.inside.mends import mend_authorization, mend_images, mend_logs, mend_schedules
+from sandbox.aws.inside.modules import ACCOUNT, REGION, Json, module
+from sandbox.aws.inside.watchdog import end_with_parent
 
 
 def in_front_of(app: Any) -> Any:
