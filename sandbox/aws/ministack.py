@@ -144,7 +144,7 @@ class MiniStack:
         return "\n".join(lines[-15:])
 
     def stop(self) -> None:
-        """End the whole process group at once: nothing in it is worth a farewell."""
+        """End the whole process group at once: no process in it needs a clean shutdown."""
         process, self._process = self._process, None
         if process is None:
             return

@@ -13,7 +13,7 @@ from typing import NoReturn
 from sandbox.control import ControlError
 from sandbox.demo.cdk_cli import Cli, CliError
 from sandbox.demo.claims import Claim
-from sandbox.demo.scenario import PACE, Story, StoryError, cluster
+from sandbox.demo.scenario import PACE, Scenario, ScenarioError, cluster
 from sandbox.demo.screen import Screen
 from sandbox.demo.traces import Traces
 from sandbox.runner import Sandbox, SandboxError
@@ -38,7 +38,7 @@ def main() -> int:
         # Nobody reads on. The interpreter must not stumble over it at its end either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except StoryError as error:
+    except ScenarioError as error:
         screen.line()
         for line in error.lines:
             screen.verbatim(line, "dim")
@@ -52,7 +52,7 @@ def _interrupt(_number: int, _frame: object) -> NoReturn:
 
 
 def _run(screen: Screen, traces: Traces) -> list[Claim]:
-    """Set up, tell the story, and clear away whatever happens."""
+    """Set up, run the scenario, and clear away whatever happens."""
     sandbox = Sandbox(clusters=[cluster()], bootstrap=True, pace=PACE)
     cli: Cli | None = None
     try:
@@ -62,8 +62,8 @@ def _run(screen: Screen, traces: Traces) -> list[Claim]:
         cli = Cli(sandbox.environment, sandbox.scratch)
         traces.groups = cli.groups
         traces.note(sandbox)
-        with contextlib.closing(Story(sandbox, screen, cli)) as story:
-            return story.tell()
+        with contextlib.closing(Scenario(sandbox, screen, cli)) as scenario:
+            return scenario.run()
     finally:
         # Clearing away takes a moment, and is not to be cut short.
         for number in (signal.SIGINT, *_SIGNALS):

@@ -1,4 +1,4 @@
-"""Where the sandbox's CloudFormation was mended, and what a stack of ours makes of it."""
+"""Where the sandbox patches MiniStack's CloudFormation, and what a stack of ours makes of it."""
 
 from __future__ import annotations
 
