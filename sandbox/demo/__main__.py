@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 import sys
 import time
 from collections.abc import Sequence
 from typing import NoReturn
+
+from rich.console import Console
 
 from sandbox.control import ControlError
 from sandbox.demo.cdk_cli import Cli, CliError
@@ -25,7 +26,7 @@ def main() -> int:
     """Run the demo. Exit status 0 only if all it claims was measured to be so."""
     for number in _SIGNALS:
         signal.signal(number, _interrupt)
-    screen = Screen.on(sys.stdout)
+    screen = Screen(Console(highlight=False))
     traces = Traces()
     began = time.monotonic()
     try:
@@ -34,10 +35,6 @@ def main() -> int:
         return _judge(screen, claims, time.monotonic() - began)
     except KeyboardInterrupt:
         return _interrupted(screen, traces)
-    except BrokenPipeError:
-        # Nobody reads on. The interpreter must not stumble over it at its end either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
     except ScenarioError as error:
         screen.line()
         for line in error.lines:
@@ -82,7 +79,7 @@ def _greet(screen: Screen) -> None:
         f"simulation, both on loopback. One second here is {PACE:g} seconds of HyperPod's."
     )
     screen.line()
-    screen.draw([("   Starting MiniStack, and cdk bootstrap …", "dim")])
+    screen.draw(("   Starting MiniStack, and cdk bootstrap …", "dim"))
 
 
 def _nothing_left(traces: Traces) -> Claim:
@@ -94,10 +91,8 @@ def _nothing_left(traces: Traces) -> Claim:
 
 def _judge(screen: Screen, claims: Sequence[Claim], seconds: float) -> int:
     for claim in claims:
-        if claim.holds:
-            screen.item(claim.text, "✓", "green")
-        else:
-            screen.item(f"Not so: {claim.otherwise}.", "✗", "red")
+        text = claim.text if claim.holds else f"Not so: {claim.otherwise}."
+        screen.item(text, good=claim.holds)
     broken = [claim for claim in claims if not claim.holds]
     screen.line()
     if broken:

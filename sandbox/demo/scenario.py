@@ -335,6 +335,7 @@ class Scenario:
         self._screen.heading("What was proven, from the sandbox's own records")
         self._screen.line("   UpdateClusterSoftware calls and nodes replaced, each made/needed:")
         self._screen.line()
-        self._screen.lines(f"   {line}" for line in table(self._seen.entries))
+        for line in table(self._seen.entries):
+            self._screen.line(f"   {line}")
         self._screen.line()
         return claims(self._seen)
