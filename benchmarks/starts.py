@@ -20,8 +20,8 @@ from benchmarks import processes
 from benchmarks.section import Section, times
 from hyperpod_patching import _asset, _sdk_data
 from sandbox import Sandbox
+from sandbox.aws.images import ACCOUNT, CURRENT, REGION
 from sandbox.clusters import slurm
-from sandbox.images import ACCOUNT, CURRENT, REGION
 
 _STOCK = ("boto3", "botocore", "crhelper", "jmespath", "python-dateutil", "s3transfer", "six")
 _STOCK_TOO = ("urllib3",)

@@ -19,8 +19,8 @@ from itertools import count
 from typing import Any, Self
 from urllib.parse import parse_qs
 
-from sandbox.clock import Clock
-from sandbox.images import ACCOUNT, NEW, REGION
+from sandbox.aws.clock import Clock
+from sandbox.aws.images import ACCOUNT, NEW, REGION
 from tests.cloudformation import messages
 from tests.cloudformation.messages import Answer, Event, GivenUp, Happening
 from tests.cloudformation.relay import WAITER, WINDOW, with_waiters

@@ -12,7 +12,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, Self
 
-from sandbox.images import ACCOUNT, REGION
+from sandbox.aws.images import ACCOUNT, REGION
 from sandbox.waiting import PATIENCE
 
 PROGRAM = Path(__file__).with_name("function_process.py")

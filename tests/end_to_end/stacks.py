@@ -26,8 +26,8 @@ from aws_cdk import Stack as CdkStack
 from botocore.exceptions import ClientError
 
 from app import Context, HyperPodPatching
+from sandbox.aws.images import ACCOUNT, REGION
 from sandbox.clients import Clients
-from sandbox.images import ACCOUNT, REGION
 from sandbox.runner import Sandbox
 from sandbox.waiting import PATIENCE, until
 

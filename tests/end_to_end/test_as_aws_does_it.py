@@ -1,4 +1,4 @@
-"""Where the sandbox's CloudFormation was mended, and what a stack of ours makes of it."""
+"""Where the sandbox patches MiniStack's CloudFormation, and what a stack of ours makes of it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from aws_cdk import Stack as CdkStack
 from botocore.exceptions import ClientError
 
 from hyperpod_patching import ClusterSoftware, SoftwareImage
+from sandbox.aws.images import NEW, NEWER
 from sandbox.clusters import slurm
-from sandbox.images import NEW, NEWER
 from tests.end_to_end.stacks import (
     ROLE,
     SOFTWARE,

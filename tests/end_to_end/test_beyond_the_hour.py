@@ -17,8 +17,8 @@ from aws_cdk import CfnOutput, CfnWaitConditionHandle, Fn
 from aws_cdk import Stack as CdkStack
 from aws_cdk import aws_ssm as ssm
 
+from sandbox.aws.images import NEW, NEWER
 from sandbox.clusters import slurm, training
-from sandbox.images import NEW, NEWER
 from sandbox.runner import Sandbox
 from sandbox.waiting import until
 from tests.end_to_end.before import deployed_before, moved

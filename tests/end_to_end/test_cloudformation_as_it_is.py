@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
+from sandbox.aws.images import CURRENT, FAILING, NEW, NEWER
 from sandbox.clusters import group, older, slurm
-from sandbox.images import CURRENT, FAILING, NEW, NEWER
 from tests.end_to_end.cloudformation import ANOTHER, DROP, CloudFormation, Stack, software
 from tests.end_to_end.function import LOG_GROUP, Function
 from tests.end_to_end.stacks import Cloud, images, patched

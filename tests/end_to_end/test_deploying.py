@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from hyperpod_patching import OnRollback
+from sandbox.aws.images import CURRENT, FAILING, NEW, NEWER, PARAMETERS, PUBLIC
 from sandbox.clusters import older, slurm, training
-from sandbox.images import CURRENT, FAILING, NEW, NEWER, PARAMETERS, PUBLIC
 from sandbox.waiting import until
 from tests.end_to_end.declared import new_eks, workers
 from tests.end_to_end.stacks import SOFTWARE, SPEED, Cloud, Said, Stack, by_app, images, patched

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
+from sandbox.aws.images import ACCOUNT, CURRENT, ENCRYPTED, FAILING, KEY, NEW, NEWER
 from sandbox.clusters import slurm, training
-from sandbox.images import ACCOUNT, CURRENT, ENCRYPTED, FAILING, KEY, NEW, NEWER
 from sandbox.runner import Sandbox
 from sandbox.waiting import until
 from tests.end_to_end.cloudformation import CloudFormation, Request

@@ -164,7 +164,7 @@ def test_the_page_on_emulators_names_only_what_is_there():
     assert named
     assert [name for name in sorted(named) if f"def {name}(" not in tests] == []
     modules = set(re.findall(r"`inside/(\w+\.py)`", page))
-    assert modules <= {path.name for path in ROOT.glob("sandbox/inside/*.py")}
+    assert modules <= {path.name for path in ROOT.glob("sandbox/aws/inside/*.py")}
 
 
 def test_make_help_lists_every_target():

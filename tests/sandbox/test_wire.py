@@ -12,7 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from sandbox import ControlError
-from sandbox.web import WebError, ask
+from sandbox.aws.web import WebError, ask
 from tests.sandbox.service import NEW
 
 
