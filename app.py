@@ -20,9 +20,9 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
 # In a checkout the library stands beside this file; elsewhere it is installed.
-_SOURCES: Final = Path(__file__).resolve().parent / "constructs"
-if _SOURCES.is_dir():
-    sys.path.insert(0, str(_SOURCES))
+_ROOT: Final = Path(__file__).resolve().parent
+if (_ROOT / "constructs").is_dir():
+    sys.path[:0] = [str(_ROOT / "constructs"), str(_ROOT / "lambda")]
 
 from hyperpod_patching import (  # noqa: E402
     BatchSize,

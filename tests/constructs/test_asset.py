@@ -118,7 +118,7 @@ def test_it_is_the_same_whenever_and_wherever_it_is_made(asset, tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", program],
         cwd=tmp_path,
-        env={"PYTHONPATH": str(ROOT / "constructs"), "PYTHONHASHSEED": "7", **path()},
+        env={"PYTHONPATH": sources(ROOT), "PYTHONHASHSEED": "7", **path()},
         capture_output=True,
         text=True,
         check=True,
@@ -159,7 +159,7 @@ def test_a_library_of_links_finds_the_handler_beside_the_links(tmp_path):
             "-c",
             "from hyperpod_patching import _asset; print(_asset.handler_directory())",
         ],
-        env={"PYTHONPATH": str(tmp_path / "constructs"), **path()},
+        env={"PYTHONPATH": sources(tmp_path), **path()},
         capture_output=True,
         text=True,
         check=True,
@@ -184,7 +184,7 @@ def test_without_staging_the_file_is_still_there_after_synthesis(tmp_path):
     subprocess.run(
         [sys.executable, "-c", program],
         env={
-            "PYTHONPATH": str(ROOT / "constructs"),
+            "PYTHONPATH": sources(ROOT),
             "CDK_OUTDIR": str(tmp_path / "cdk.out"),
             "CDK_CONTEXT_JSON": json.dumps(context),
             **path(),
@@ -251,6 +251,10 @@ print(json.dumps([callable(handler), outside]))
     )
     assert done.stderr == ""
     assert json.loads(done.stdout) == [True, []]
+
+
+def sources(root):
+    return os.pathsep.join([str(root / "constructs"), str(root / "lambda")])
 
 
 def path():
