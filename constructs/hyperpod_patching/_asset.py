@@ -19,9 +19,6 @@ from typing import Final
 
 from ._sdk_data import sdk_data
 
-HANDLER: Final = "hyperpod_software.handler.handler"
-"""The function's entry point inside the asset."""
-
 # What the handler imports, and what that imports.
 _PACKAGES: Final = (
     "boto3",

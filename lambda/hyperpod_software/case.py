@@ -6,10 +6,17 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, cast
 
+from hyperpod_software.contract.properties import (
+    CAPACITY_PERCENTAGE,
+    DeploymentMember,
+    PolicyMember,
+    Property,
+)
+from hyperpod_software.contract.times import WINDOW
 from hyperpod_software.edges.memory import Memory
 from hyperpod_software.edges.properties import BadProperty, parse_declaration, parse_software
 from hyperpod_software.words.memory import Call, Progress, Sight
-from hyperpod_software.words.request import WINDOW, Request, Ticket, Window
+from hyperpod_software.words.request import Request, Ticket, Window
 from hyperpod_software.words.software import Declaration
 
 Event = dict[str, Any]
@@ -62,7 +69,7 @@ class Case:
         """The declared cluster, read without judging: an answer needs an id in every case."""
         properties = self.event.get("ResourceProperties")
         given = cast("Event", properties) if isinstance(properties, dict) else {}
-        name: object = given.get("ClusterName")
+        name: object = given.get(Property.CLUSTER)
         return name[:256] if isinstance(name, str) and name else None
 
     @cached_property
@@ -82,10 +89,10 @@ class Case:
             deployment = self.request.declared.deployment or {}
         except BadProperty:
             return None
-        size = deployment.get("RollingUpdatePolicy", {}).get("MaximumBatchSize")
+        size = deployment.get(DeploymentMember.POLICY, {}).get(PolicyMember.BATCH)
         if size is None:
             return None
-        return f"{size['Value']}%" if size["Type"] == "CAPACITY_PERCENTAGE" else str(size["Value"])
+        return f"{size['Value']}%" if size["Type"] == CAPACITY_PERCENTAGE else str(size["Value"])
 
     # -- in which window ----------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from dataclasses import replace
 
 from hyperpod_software.caller import Caller
 from hyperpod_software.case import Case, Event, Surroundings
+from hyperpod_software.contract.answers import Outcome
 from hyperpod_software.edges.budget import budget
 from hyperpod_software.edges.images import Images
 from hyperpod_software.edges.memory import Buried, Memory, ParameterStore, Unsure, claimer
@@ -37,7 +38,7 @@ from hyperpod_software.rules.starting import credentials_too_short, is_taken_bac
 from hyperpod_software.rules.undoing import left, overtaken, softened, unwatched
 from hyperpod_software.rules.watching import judge
 from hyperpod_software.words.cluster import Cluster
-from hyperpod_software.words.decision import CountNodes, Finish, Outcome, Patch, Wait, failed
+from hyperpod_software.words.decision import CountNodes, Finish, Patch, Wait, failed
 from hyperpod_software.words.memory import Call
 from hyperpod_software.words.problem import Problem
 from hyperpod_software.words.reply import Reply

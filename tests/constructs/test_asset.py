@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from hyperpod_patching import _asset, _sdk_data
+from hyperpod_patching import _asset
+from hyperpod_software.contract.names import OPERATIONS, PREFIX_VARIABLE
 
 ROOT = Path(__file__).parents[2]
 
@@ -76,14 +77,14 @@ def test_it_holds_the_sdk_data_of_the_services_called_and_no_other(asset):
         if name.startswith("botocore/data/")
     }
     services = {name.partition("/")[0] for name in data if "/" in name}
-    assert services == set(_sdk_data.OPERATIONS)
+    assert services == set(OPERATIONS)
     assert {name for name in data if "/" not in name} == {
         "_retry.json",
         "endpoints.json",
         "partitions.json",
         "sdk-default-configuration.json",
     }
-    assert len(data) == 4 + 2 * len(_sdk_data.OPERATIONS)
+    assert len(data) == 4 + 2 * len(OPERATIONS)
 
 
 def test_it_holds_nothing_of_this_machine(asset):
@@ -229,7 +230,7 @@ import json, sys
 sys.path.append({str(unpacked)!r})
 from hyperpod_software.handler import handler
 from hyperpod_software.edges.aws import client
-for service in {list(_sdk_data.OPERATIONS)!r}:
+for service in {list(OPERATIONS)!r}:
     client(service)
 import botocore.exceptions
 outside = [
@@ -243,7 +244,7 @@ print(json.dumps([callable(handler), outside]))
         env={
             "AWS_REGION": "us-east-1",
             "AWS_DEFAULT_REGION": "us-east-1",
-            "HYPERPOD_SOFTWARE_PREFIX": "HyperPodSoftware-00000000",
+            PREFIX_VARIABLE: "HyperPodSoftware-00000000",
         },
         capture_output=True,
         text=True,

@@ -9,10 +9,11 @@ from typing import Any
 
 from hyperpod_software.case import Surroundings
 from hyperpod_software.conductor import Conductor
+from hyperpod_software.contract.names import rule_name
 from hyperpod_software.edges.aws import in_time
 from hyperpod_software.edges.budget import Budget, spending
 from hyperpod_software.edges.memory import ParameterStore
-from hyperpod_software.edges.polling import Poll, rule_name
+from hyperpod_software.edges.polling import Poll
 from hyperpod_software.edges.sagemaker import CallResult
 from hyperpod_software.edges.stack import History, Operation
 from hyperpod_software.words.cluster import Cluster, Node

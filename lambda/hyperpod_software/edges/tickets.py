@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from hyperpod_software.contract.properties import WAITER_TYPE
 from hyperpod_software.words.request import RequestType, Ticket
 
-WAITER = "Custom::HyperPodPatchWaiter"
 _URL_LIFETIME = 7200
 """Seconds for which CloudFormation signs its URLs; the older signature names only the end."""
 
@@ -36,7 +36,7 @@ def read_ticket(event: Mapping[str, Any], now: float) -> Ticket:
 
 def is_waiter(event: Mapping[str, Any]) -> bool:
     """It is for a waiter, and not for a resource that declares software."""
-    return event.get("ResourceType") == WAITER
+    return event.get("ResourceType") == WAITER_TYPE
 
 
 def slim(event: Mapping[str, Any]) -> dict[str, Any]:
