@@ -13,12 +13,13 @@ from typing import Any
 
 import boto3
 
+from hyperpod_software.contract.answers import Outcome
 from hyperpod_software.edges.memory import Answer, ParameterStore
 from hyperpod_software.edges.polling import poll_input
 from hyperpod_software.edges.tickets import read_event
 from hyperpod_software.rules.answering import answer, body
 from hyperpod_software.words.cluster import Cluster
-from hyperpod_software.words.decision import Finish, Outcome
+from hyperpod_software.words.decision import Finish
 from hyperpod_software.words.memory import Call, Progress, digest
 from hyperpod_software.words.request import Window
 

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from hyperpod_software.contract.properties import (
+    CAPACITY_PERCENTAGE,
+    DeploymentMember,
+    PolicyMember,
+)
+from hyperpod_software.contract.times import WINDOW
 from hyperpod_software.edges.memory import Memory
 from hyperpod_software.words.incoming import Incoming
 from hyperpod_software.words.memory import Call, Progress, Sight
 from hyperpod_software.words.problem import BadProperty
-from hyperpod_software.words.request import WINDOW, Request, Ticket, Window
+from hyperpod_software.words.request import Request, Ticket, Window
 from hyperpod_software.words.software import Declaration
 
 
@@ -84,10 +90,10 @@ class Case:
     def batch(self) -> str | None:
         """The declared batch size, for people to read."""
         deployment = (self.declared and self.declared.deployment) or {}
-        size = deployment.get("RollingUpdatePolicy", {}).get("MaximumBatchSize")
+        size = deployment.get(DeploymentMember.POLICY, {}).get(PolicyMember.BATCH)
         if size is None:
             return None
-        return f"{size['Value']}%" if size["Type"] == "CAPACITY_PERCENTAGE" else str(size["Value"])
+        return f"{size['Value']}%" if size["Type"] == CAPACITY_PERCENTAGE else str(size["Value"])
 
     # -- in which window ----------------------------------------------------------------
 

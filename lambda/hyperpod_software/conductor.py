@@ -16,6 +16,7 @@ from typing import Any
 
 from hyperpod_software.caller import Caller
 from hyperpod_software.case import Case, Surroundings
+from hyperpod_software.contract.answers import Outcome
 from hyperpod_software.edges.budget import budget
 from hyperpod_software.edges.memory import Buried, Memory, Unsure, claimer
 from hyperpod_software.edges.polling import Poll
@@ -35,7 +36,7 @@ from hyperpod_software.rules.undoing import left, overtaken, softened, unwatched
 from hyperpod_software.rules.watching import judge
 from hyperpod_software.services import Services
 from hyperpod_software.words.cluster import Cluster
-from hyperpod_software.words.decision import CountNodes, Finish, Outcome, Patch, Wait, failed
+from hyperpod_software.words.decision import CountNodes, Finish, Patch, Wait, failed
 from hyperpod_software.words.incoming import Incoming
 from hyperpod_software.words.memory import Call
 from hyperpod_software.words.problem import BadProperty, Problem

@@ -7,7 +7,8 @@ from contextlib import suppress
 from typing import Any
 
 from hyperpod_software.case import Case, Surroundings
-from hyperpod_software.edges.budget import MOST
+from hyperpod_software.contract.answers import Outcome
+from hyperpod_software.contract.times import ANSWER_MARGIN, CLOCKS, INVOCATION
 from hyperpod_software.edges.memory import Answer, Buried, Memory, claimer
 from hyperpod_software.journal import say, say_finished
 from hyperpod_software.patience import patiently
@@ -16,12 +17,12 @@ from hyperpod_software.rules.starting import is_same_cluster
 from hyperpod_software.rules.undoing import going_on
 from hyperpod_software.services import Services
 from hyperpod_software.words.cluster import Cluster
-from hyperpod_software.words.decision import Finish, Outcome, Wait
+from hyperpod_software.words.decision import Finish, Wait
 from hyperpod_software.words.handover import GoesOn
 from hyperpod_software.words.memory import Progress
 from hyperpod_software.words.problem import Problem
 from hyperpod_software.words.reply import Reply
-from hyperpod_software.words.request import ANSWER_MARGIN, CLOCKS, RequestType, Ticket
+from hyperpod_software.words.request import RequestType, Ticket
 
 SHOWS = 60
 """Seconds after an accepted call in which DescribeCluster may not show it yet."""
@@ -213,7 +214,7 @@ class Ending:
                 # Whoever claims the call from here on sees that it may not call any more.
                 closed = self._close(other) or memory
                 if closed.call is not None:
-                    unseen = SHOWS if closed.call.accepted else SHOWS + MOST
+                    unseen = SHOWS if closed.call.accepted else SHOWS + INVOCATION
                     hold_until = max(hold_until, closed.call.at + unseen)
                 if not _is_waited_for(closed):  # else its own rule answers, and buries it
                     self.bury(other)

@@ -11,6 +11,7 @@ from typing import Any
 
 from hyperpod_software.case import Surroundings
 from hyperpod_software.conductor import Conductor
+from hyperpod_software.contract.names import DEFAULT_PREFIX, LOG_GROUP_VARIABLE, PREFIX_VARIABLE
 from hyperpod_software.crhelper_adapter import SoftwareResource
 from hyperpod_software.edges.budget import Budget, spending
 from hyperpod_software.edges.images import Images
@@ -35,7 +36,7 @@ def build(
     chance: Callable[[], float] = random.random,
 ) -> Handler:
     """The handler, with the clock, the pauses, their lengths and the way out given."""
-    store = ParameterStore(os.environ.get("HYPERPOD_SOFTWARE_PREFIX", "HyperPodSoftware"))
+    store = ParameterStore(os.environ.get(PREFIX_VARIABLE, DEFAULT_PREFIX))
     conductor = Conductor(
         Services(store, SageMaker(), Images(), Polling(), Stack(), clock),
     )
@@ -86,6 +87,6 @@ handler = build()
 def _surroundings(context: Any) -> Surroundings:
     return Surroundings(
         function_arn=str(context.invoked_function_arn),
-        log_group=os.environ.get("HYPERPOD_SOFTWARE_LOG_GROUP") or str(context.log_group_name),
+        log_group=os.environ.get(LOG_GROUP_VARIABLE) or str(context.log_group_name),
         region=os.environ.get("AWS_REGION", ""),
     )

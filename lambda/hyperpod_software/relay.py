@@ -11,6 +11,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hyperpod_software.case import Surroundings
+from hyperpod_software.contract.answers import Attribute, Outcome
+from hyperpod_software.contract.properties import OnCreate
+from hyperpod_software.contract.times import CLOCKS
 from hyperpod_software.edges.memory import Memory
 from hyperpod_software.edges.properties import parse_declaration
 from hyperpod_software.journal import say
@@ -20,14 +23,13 @@ from hyperpod_software.rules.answering import answer, waiter_id
 from hyperpod_software.rules.sentences import listed, sentence
 from hyperpod_software.rules.starting import is_taken_back
 from hyperpod_software.services import Services
-from hyperpod_software.words.decision import Finish, Outcome, Patch, failed
+from hyperpod_software.words.decision import Finish, Patch, failed
 from hyperpod_software.words.handover import GoesOn, Result, Waiter
 from hyperpod_software.words.incoming import Incoming
 from hyperpod_software.words.memory import Progress
 from hyperpod_software.words.problem import Problem
 from hyperpod_software.words.reply import Reply
-from hyperpod_software.words.request import CLOCKS, Request, RequestType, Ticket, Window
-from hyperpod_software.words.software import OnCreate
+from hyperpod_software.words.request import Request, RequestType, Ticket, Window
 
 
 class Relay:
@@ -92,7 +94,7 @@ class Relay:
         return self._reply(incoming, surroundings, end)
 
     def _pass_on(self, incoming: Incoming, surroundings: Surroundings, result: Result) -> Reply:
-        reason = f"There was nothing left to wait for: {result.data['Outcome']}."
+        reason = f"There was nothing left to wait for: {result.data[Attribute.OUTCOME]}."
         return self._reply(incoming, surroundings, Finish(Outcome.ACCEPTED, reason), result)
 
     def _late(

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from hyperpod_software.contract.properties import WAITER_TYPE
 from sandbox.aws.environment import ROOT
 from sandbox.waiting import PATIENCE, until
 
@@ -27,7 +28,7 @@ QUIET: Mapping[str, tuple[str, ...]] = {
 _LOOK_EVERY = 0.15
 _LAST = 15
 _WAITER = re.compile(
-    r".*\| (\S+ [AP]M) \| (\w+_IN_PROGRESS) +\| Custom::HyperPodPatchWaiter +\| (\S+)/Default .*"
+    rf".*\| (\S+ [AP]M) \| (\w+_IN_PROGRESS) +\| {WAITER_TYPE} +\| (\S+)/Default .*"
 )
 _OUTPUT = re.compile(r"\S+?\.(\w+) = ?(.*)")
 

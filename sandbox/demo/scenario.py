@@ -8,6 +8,7 @@ from datetime import datetime
 from importlib import import_module
 from typing import Any
 
+from hyperpod_software.contract.properties import SOFTWARE_TYPE, WAITER_TYPE
 from sandbox.aws.images import CURRENT, FAILING, NEW, NEWER
 from sandbox.clusters import Description, training
 from sandbox.demo.cdk_cli import Cli, CommandResult, Context, words
@@ -38,8 +39,6 @@ _GROUPS = ("inference", "workers")
 _BATCH = 25
 _OLDER = "ami-00000000000000000"
 _STACK_LOOK_EVERY = 0.4
-_SOFTWARE = "Custom::HyperPodClusterSoftware"
-_WAITER = "Custom::HyperPodPatchWaiter"
 _PREPARED = "REVIEW_IN_PROGRESS"
 """A new stack's status while there is only a change set."""
 _TRIES = Faults().failure_seconds / 60
@@ -83,7 +82,7 @@ def windows(events: Iterable[Mapping[str, Any]]) -> list[Window]:
     found: list[Window] = []
     for event in events:
         name, status = event["LogicalResourceId"], event["ResourceStatus"]
-        if event["ResourceType"] not in (_SOFTWARE, _WAITER):
+        if event["ResourceType"] not in (SOFTWARE_TYPE, WAITER_TYPE):
             continue
         if status.endswith("_IN_PROGRESS"):
             began[name] = event["Timestamp"]
@@ -288,7 +287,7 @@ class Scenario:
         self._seen.physical_ids |= {
             resource["PhysicalResourceId"]
             for resource in answer["StackResources"]
-            if resource["ResourceType"] == _SOFTWARE
+            if resource["ResourceType"] == SOFTWARE_TYPE
         }
 
     def _notice(self, description: Description) -> None:

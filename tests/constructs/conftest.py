@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pytest
 from aws_cdk import App, Stack
 
-from tests.constructs.templates import SOFTWARE, Template, only
+from hyperpod_software.contract.properties import SOFTWARE_TYPE
+from tests.constructs.templates import Template, only
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ def declared(stack, synthesize) -> Callable[[], Template]:
     """The properties of the only custom resource of the stack."""
 
     def properties() -> Template:
-        resource = only(synthesize(stack), SOFTWARE)
+        resource = only(synthesize(stack), SOFTWARE_TYPE)
         return {
             name: value
             for name, value in resource["Properties"].items()

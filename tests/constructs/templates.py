@@ -6,8 +6,6 @@ from typing import Any
 
 Template = dict[str, Any]
 
-SOFTWARE = "Custom::HyperPodClusterSoftware"
-
 
 def of_type(template: Template, kind: str) -> list[Template]:
     return [one for one in template["Resources"].values() if one["Type"] == kind]

@@ -8,7 +8,8 @@ from aws_cdk import aws_sagemaker as sagemaker
 from aws_cdk import aws_ssm as ssm
 
 from hyperpod_patching import ClusterSoftware, HyperPodCluster, SoftwareImage
-from tests.constructs.templates import SOFTWARE, flat, of_type, only, statements
+from hyperpod_software.contract.properties import SOFTWARE_TYPE
+from tests.constructs.templates import flat, of_type, only, statements
 
 ARN = "arn:aws:sagemaker:us-east-1:123456789012:cluster/abcdef012345"
 EVERY_CLUSTER = "arn:<AWS::Partition>:sagemaker:<AWS::Region>:<AWS::AccountId>:cluster/*"
@@ -59,7 +60,7 @@ def test_clusters_of_two_stacks_with_the_same_id_are_two(app, stack, synthesize)
         declare(stack, f"Software{index}", (cluster, cluster.ref)[index])
     with pytest.raises(ValueError, match="the same cluster, Blue/Cluster, both"):
         declare(stack, "Third", clusters[0])
-    assert len(of_type(synthesize(stack), SOFTWARE)) == 2
+    assert len(of_type(synthesize(stack), SOFTWARE_TYPE)) == 2
 
 
 def test_parameters_of_two_stacks_with_the_same_id_are_two(app, stack):
@@ -89,7 +90,7 @@ def test_a_token_that_is_said_to_be_an_arn_is_permitted_alone(stack, synthesize,
     declare(stack, "Software", HyperPodCluster.from_cluster_arn(token))
     template = synthesize(stack)
     permitted = statements(template)["sagemaker:DescribeCluster"]["Resource"]
-    assert permitted == flat(only(template, SOFTWARE)["Properties"]["ClusterName"])
+    assert permitted == flat(only(template, SOFTWARE_TYPE)["Properties"]["ClusterName"])
     assert permitted == flat(stack.resolve(token))
 
 
@@ -143,6 +144,6 @@ def test_what_is_refused_takes_no_group_no_permission_and_no_name(stack, synthes
     )
     declare(stack, "Refused", "other")
     template = synthesize(stack)
-    assert len(of_type(template, SOFTWARE)) == 2
+    assert len(of_type(template, SOFTWARE_TYPE)) == 2
     assert statements(template)["sagemaker:DescribeCluster"]["Resource"] == EVERY_CLUSTER
     assert "ec2:DescribeImages" not in statements(template)

@@ -18,7 +18,8 @@ from hyperpod_patching import (
     RollingUpdate,
     SoftwareImage,
 )
-from tests.constructs.templates import SOFTWARE, only
+from hyperpod_software.contract.properties import SOFTWARE_TYPE
+from tests.constructs.templates import only
 
 AMI = "ami-0123456789abcdef0"
 ARN = "arn:aws:sagemaker:us-east-1:123456789012:cluster/abcdef012345"
@@ -226,7 +227,7 @@ def test_a_release_for_every_group_is_said_once(stack, declared):
 def test_a_parameter_is_read_by_cloudformation(stack, synthesize, name, owner):
     ClusterSoftware(stack, "Software", cluster="ml", image=SoftwareImage.from_ssm_parameter(name))
     template = synthesize(stack)
-    software = only(template, SOFTWARE)
+    software = only(template, SOFTWARE_TYPE)
     parameter = software["Properties"]["ImageId"]["Ref"]
     assert template["Parameters"][parameter] == {
         "Type": "AWS::SSM::Parameter::Value<String>",
@@ -325,7 +326,7 @@ def test_cloudformation_waits_longer_than_the_handler(
     stack, synthesize, timeout, seconds, service_timeout
 ):
     ClusterSoftware(stack, "Software", cluster="ml", image=SoftwareImage.latest(), timeout=timeout)
-    software = only(synthesize(stack), SOFTWARE)
+    software = only(synthesize(stack), SOFTWARE_TYPE)
     assert software["Properties"]["Timeout"] == seconds
     assert software["Properties"]["ServiceTimeout"] == service_timeout
 
@@ -355,4 +356,4 @@ def test_a_renamed_construct_keeps_its_resource_by_its_logical_id(stack, synthes
     home = Construct(stack, "Home")
     software = ClusterSoftware(home, "Renamed", cluster="ml", image=SoftwareImage.latest())
     software.node.default_child.node.default_child.override_logical_id("Software344B41CB")
-    assert synthesize(stack)["Resources"]["Software344B41CB"]["Type"] == SOFTWARE
+    assert synthesize(stack)["Resources"]["Software344B41CB"]["Type"] == SOFTWARE_TYPE

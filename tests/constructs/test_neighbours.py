@@ -19,7 +19,7 @@ from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
 from hyperpod_patching import ClusterSoftware, HyperPodCluster, SoftwareImage
-from tests.constructs.templates import SOFTWARE
+from hyperpod_software.contract.properties import SOFTWARE_TYPE
 
 
 def declare(scope, name, cluster="ml", **properties):
@@ -50,7 +50,7 @@ def order(template):
     kinds = {
         its["Properties"]["InstanceGroups"][0]["InstanceGroupName"]: name
         for name, its in template["Resources"].items()
-        if its["Type"] == SOFTWARE
+        if its["Type"] == SOFTWARE_TYPE
     }
     assert not [name for name, others in waiting.items() if name in others], "a cycle"
     names = set(kinds.values())
@@ -74,7 +74,7 @@ def test_declarations_of_several_clusters_do_not_wait(stack, synthesize):
         declare(stack, name, cluster=f"ml-{name}")
     template = synthesize(stack)
     waiting = waits(template)
-    found = {name for name, its in template["Resources"].items() if its["Type"] == SOFTWARE}
+    found = {name for name, its in template["Resources"].items() if its["Type"] == SOFTWARE_TYPE}
     assert len(found) == 2
     assert not any(waiting[name] & found for name in found)
 

@@ -17,7 +17,8 @@ from hyperpod_patching import (
     _asset,
     _provider,
 )
-from tests.constructs.templates import SOFTWARE, only
+from hyperpod_software.contract.properties import SOFTWARE_TYPE
+from tests.constructs.templates import only
 
 AMI = "ami-0123456789abcdef0"
 
@@ -102,4 +103,4 @@ def test_new_code_of_the_handler_changes_the_function_s_code_alone(tmp_path, mon
     assert list(differences(before, after)) == [
         "Resources.HyperPodSoftwareProviderFunctionAA157C25.Properties.Code.S3Key"
     ]
-    assert only(before, SOFTWARE) == only(after, SOFTWARE)
+    assert only(before, SOFTWARE_TYPE) == only(after, SOFTWARE_TYPE)

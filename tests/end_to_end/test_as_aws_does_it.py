@@ -10,11 +10,11 @@ from aws_cdk import Stack as CdkStack
 from botocore.exceptions import ClientError
 
 from hyperpod_patching import ClusterSoftware, SoftwareImage
+from hyperpod_software.contract.properties import SOFTWARE_TYPE
 from sandbox.aws.images import NEW, NEWER
 from sandbox.clusters import slurm
 from tests.end_to_end.stacks import (
     ROLE,
-    SOFTWARE,
     Cloud,
     Stack,
     Synthesized,
@@ -72,7 +72,7 @@ def test_a_failed_create_is_followed_by_a_delete_under_its_id(cloud: Cloud) -> N
         "DELETE_IN_PROGRESS",
         "DELETE_COMPLETE",
     ]
-    deleted = [e for e in stack.events() if e["ResourceType"] == SOFTWARE][-1]
+    deleted = [e for e in stack.events() if e["ResourceType"] == SOFTWARE_TYPE][-1]
     assert deleted["PhysicalResourceId"] == "unmade"
     assert stack.left() == []
 
@@ -168,5 +168,6 @@ def went_through(stack: Stack, construct: str) -> list[str]:
     return [
         str(event["ResourceStatus"])
         for event in stack.events()
-        if event["ResourceType"] == SOFTWARE and event["LogicalResourceId"].startswith(construct)
+        if event["ResourceType"] == SOFTWARE_TYPE
+        and event["LogicalResourceId"].startswith(construct)
     ]

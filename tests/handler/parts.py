@@ -9,13 +9,14 @@ from typing import Any
 
 from hyperpod_software.case import Surroundings
 from hyperpod_software.conductor import Conductor
+from hyperpod_software.contract.names import rule_name
+from hyperpod_software.contract.properties import WAITER_TYPE
 from hyperpod_software.edges.aws import in_time
 from hyperpod_software.edges.budget import Budget, spending
 from hyperpod_software.edges.memory import ParameterStore
-from hyperpod_software.edges.polling import Poll, rule_name
+from hyperpod_software.edges.polling import Poll
 from hyperpod_software.edges.sagemaker import CallResult
 from hyperpod_software.edges.stack import History, Operation
-from hyperpod_software.edges.tickets import WAITER
 from hyperpod_software.services import Services
 from hyperpod_software.words.cluster import Cluster, Node
 from hyperpod_software.words.decision import Patch
@@ -179,7 +180,7 @@ class Parts:
 
     def wait(self, made: dict[str, Any]) -> Reply | None:
         with self.invocation():
-            return self.conductor.wait({**made, "ResourceType": WAITER}, HERE)
+            return self.conductor.wait({**made, "ResourceType": WAITER_TYPE}, HERE)
 
     def deliver(self, reply: Reply | None) -> dict[str, Any]:
         """CloudFormation takes the answer."""

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from hyperpod_software.contract.names import rule_name
 from hyperpod_software.edges.memory import Unsure
-from hyperpod_software.edges.polling import Poll, rule_name
+from hyperpod_software.edges.polling import Poll
 from hyperpod_software.edges.sagemaker import CallResult
 from hyperpod_software.edges.stack import History, Operation
 from hyperpod_software.words.cluster import Cluster

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from collections import Counter
 
+from hyperpod_software.contract.signals import CLUSTER_EVENT, STATE_CHANGE
 from sandbox.clusters import older
-from sandbox.hyperpod.events import CLUSTER_EVENT, STATE_CHANGE
 from tests.sandbox.service import Service, batches
 
 

@@ -18,6 +18,7 @@ from hyperpod_software import conductor as conducting
 from hyperpod_software import crhelper_adapter as adapter
 from hyperpod_software.case import Case
 from hyperpod_software.conductor import Conductor
+from hyperpod_software.contract.answers import Outcome
 from hyperpod_software.edges import aws, memory, polling, sagemaker
 from hyperpod_software.edges import response as sending
 from hyperpod_software.edges.aws import client
@@ -30,7 +31,7 @@ from hyperpod_software.ending import Ending
 from hyperpod_software.rules import answering, nodes, starting, undoing, watching
 from hyperpod_software.rules.look import Look, Watched
 from hyperpod_software.words.cluster import Cluster, NodeTally
-from hyperpod_software.words.decision import Finish, Outcome, Wait, failed
+from hyperpod_software.words.decision import Finish, Wait, failed
 from hyperpod_software.words.problem import Problem
 from hyperpod_software.words.reply import Reply
 from hyperpod_software.words.request import Request

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import tarfile
 import threading
 import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,6 +18,7 @@ import pytest
 from hyperpod_patching import _asset
 
 ROOT = Path(__file__).parents[2]
+SOURCES = (("constructs", "hyperpod_patching"), ("lambda", "hyperpod_software"))
 
 APP = """\
 from aws_cdk import App, Stack
@@ -47,9 +49,10 @@ handler(
 """
 
 
-def tool(*command, **environment):
+def tool(*command, cwd=None, **environment):
     done = subprocess.run(
         [str(part) for part in command],
+        cwd=cwd,
         env={"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), **environment},
         capture_output=True,
         text=True,
@@ -57,6 +60,11 @@ def tool(*command, **environment):
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done
+
+
+def contents(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
 
 
 @pytest.fixture(scope="module")
@@ -145,21 +153,37 @@ def packages_come_from():
 
 
 def test_it_holds_the_library_and_the_handler_and_nothing_else(wheel):
-    with zipfile.ZipFile(wheel) as archive:
-        names = set(archive.namelist())
+    names = set(contents(wheel))
     here = {
-        *(
-            file.relative_to(ROOT / "constructs").as_posix()
-            for suffix in ("py", "typed")
-            for file in (ROOT / "constructs/hyperpod_patching").rglob(f"*.{suffix}")
-        ),
-        *(
-            f"hyperpod_patching/_lambda/{file.relative_to(ROOT / 'lambda').as_posix()}"
-            for file in (ROOT / "lambda/hyperpod_software").rglob("*.py")
-        ),
+        file.relative_to(ROOT / source).as_posix()
+        for source, package in SOURCES
+        for suffix in ("py", "typed")
+        for file in (ROOT / source / package).rglob(f"*.{suffix}")
     }
     assert {name for name in names if ".dist-info/" not in name} == here
-    assert "hyperpod_patching/py.typed" in names
+    assert {"hyperpod_patching/py.typed", "hyperpod_software/py.typed"} <= names
+
+
+def test_the_source_archive_makes_the_same_wheel(wheel, place):
+    tool(sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", place)
+    (archived,) = place.glob("*.tar.gz")
+    with tarfile.open(archived) as archive:
+        archive.extractall(place, filter="data")
+    tool(
+        *(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", place / "again"),
+        cwd=place / archived.name.removesuffix(".tar.gz"),
+    )
+    (again,) = (place / "again").glob("*.whl")
+    assert contents(again) == contents(wheel)
+
+
+def test_the_checkout_is_installed_where_it_stands():
+    # -I: neither the working directory nor what the environment names can be imported.
+    program = "import hyperpod_patching, hyperpod_software as h; print(hyperpod_patching.__file__, h.__file__)"
+    done = tool(sys.executable, "-I", "-c", program, cwd=ROOT.parent)
+    assert done.stdout.split() == [
+        str(ROOT / source / package / "__init__.py") for source, package in SOURCES
+    ]
 
 
 def test_a_three_line_app_synthesizes_what_the_checkout_synthesizes(assembly):

@@ -29,6 +29,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
+from hyperpod_software.contract.names import parameter_path
 from hyperpod_software.edges.aws import client
 from hyperpod_software.edges.budget import budget
 from hyperpod_software.words.memory import Call, Progress, digest, spelled
@@ -107,7 +108,7 @@ class ParameterStore:
         self._prefix = prefix
 
     def resource_path(self, stack_id: str, logical_id: str) -> str:
-        return f"/{self._prefix}/{digest(f'{stack_id}|{logical_id}', 16)}"
+        return parameter_path(self._prefix, digest(f"{stack_id}|{logical_id}", 16))
 
     def path(self, ticket: Ticket) -> str:
         resource = self.resource_path(ticket.stack_id, ticket.logical_id)

@@ -8,6 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from hyperpod_software.contract.names import rule_name
+from hyperpod_software.contract.signals import (
+    CLUSTER_EVENT,
+    EVENT_CLUSTER_ARN,
+    EVENT_SOURCE,
+    STATE_CHANGE,
+)
 from hyperpod_software.edges.aws import client
 from hyperpod_software.words.cluster import Cluster
 from hyperpod_software.words.problem import Problem
@@ -73,12 +80,6 @@ class Polling:
         return gone
 
 
-def rule_name(path: str) -> str:
-    """``/prefix/resource/request`` as a rule's name: at most 64 characters, no slashes."""
-    prefix, resource, request = path.strip("/").split("/")
-    return f"{prefix}-{resource}-{request[:8]}"
-
-
 def poll_input(path: str, until: float) -> str:
     """The whole input of the rule's target."""
     return json.dumps({"HyperPodSoftwareRequest": path, "Until": int(until)})
@@ -99,17 +100,14 @@ def event_pattern(cluster: Cluster) -> dict[str, Any]:
     The ARN is matched in ``detail``, for ``resources`` has been seen to carry the name.
     """
     return {
-        "source": ["aws.sagemaker"],
-        "detail-type": [
-            "SageMaker HyperPod Cluster State Change",
-            "SageMaker HyperPod Cluster Event",
-        ],
+        "source": [EVENT_SOURCE],
+        "detail-type": [STATE_CHANGE, CLUSTER_EVENT],
         "detail": {
             "$or": [
-                {"ClusterArn": [cluster.arn]},
+                {EVENT_CLUSTER_ARN: [cluster.arn]},
                 {
                     "EventDetails": {
-                        "ClusterArn": [cluster.arn],
+                        EVENT_CLUSTER_ARN: [cluster.arn],
                         "ResourceType": ["Cluster", "InstanceGroup"],
                     }
                 },

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, cast
 from urllib.parse import parse_qs, urlsplit
 
+from hyperpod_software.contract.properties import WAITER_TYPE, Property
 from hyperpod_software.edges.properties import parse_declaration, parse_software, parse_waiter
 from hyperpod_software.words.handover import Waiter
 from hyperpod_software.words.incoming import Incoming
@@ -14,7 +15,6 @@ from hyperpod_software.words.problem import BadProperty
 from hyperpod_software.words.request import RequestType, Ticket
 from hyperpod_software.words.software import Declaration
 
-WAITER = "Custom::HyperPodPatchWaiter"
 _URL_LIFETIME = 7200
 """Seconds for which CloudFormation signs its URLs; the older signature names only the end."""
 
@@ -52,7 +52,7 @@ def read_ticket(event: Mapping[str, Any], now: float) -> Ticket:
 
 def is_waiter(event: Mapping[str, Any]) -> bool:
     """It is for a waiter, and not for a resource that declares software."""
-    return event.get("ResourceType") == WAITER
+    return event.get("ResourceType") == WAITER_TYPE
 
 
 def _asks(event: Mapping[str, Any]) -> Declaration | Waiter | BadProperty:
@@ -74,7 +74,7 @@ def _previous(event: Mapping[str, Any]) -> Declaration | None:
 
 def _cluster(properties: object) -> str | None:
     given = cast("dict[str, object]", properties) if isinstance(properties, dict) else {}
-    name = given.get("ClusterName")
+    name = given.get(Property.CLUSTER)
     return name[:256] if isinstance(name, str) and name else None
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from hyperpod_software.contract.answers import Outcome
+from hyperpod_software.contract.properties import OnCreate, OnSkippedNodes
+from hyperpod_software.contract.times import WINDOW
 from hyperpod_software.rules.cluster import (
     contradicts,
     counts_declared,
@@ -16,16 +19,10 @@ from hyperpod_software.rules.cluster import (
 )
 from hyperpod_software.rules.sentences import listed
 from hyperpod_software.words.cluster import SETTLED_CLUSTER, UP_TO_DATE, Cluster, Group, Reading
-from hyperpod_software.words.decision import CountNodes, Finish, Outcome, Patch, Wait, failed
+from hyperpod_software.words.decision import CountNodes, Finish, Patch, Wait, failed
 from hyperpod_software.words.memory import Progress, Sight
-from hyperpod_software.words.request import WINDOW, Request, Ticket
-from hyperpod_software.words.software import (
-    Declaration,
-    OnCreate,
-    OnSkippedNodes,
-    Software,
-    release_number,
-)
+from hyperpod_software.words.request import Request, Ticket
+from hyperpod_software.words.software import Declaration, Software, release_number
 
 STEADY = 3
 """Readings in a row that must agree that there is no newer image: ``ImageVersionStatus`` was seen
