@@ -13,7 +13,7 @@ from hyperpod_software.edges.sagemaker import update_request
 from hyperpod_software.messages import say
 from hyperpod_software.messages.plans import held
 from hyperpod_software.rules.images import image_refusal
-from hyperpod_software.rules.operation import may_call
+from hyperpod_software.rules.operation import is_taken_back, may_call
 from hyperpod_software.rules.starting import plan
 from hyperpod_software.words.cluster import Cluster, Group, Reading, Said
 from hyperpod_software.words.decision import CountNodes, Finish, Patch, Wait
@@ -678,3 +678,10 @@ def test_rule_07_a_request_delivered_again_during_a_later_one_does_not_call() ->
 def test_an_update_that_moves_to_another_cluster_patches_it_as_a_create_would() -> None:
     moved = request(declared(ClusterName="other"), declared())
     assert patched(plan(moved, replace(cluster(), name="other"), NOW)) == ("workers",)
+
+
+def test_rule_18_events_of_the_operation_before_take_nothing_back() -> None:
+    """They may be all that is shown, where the next operation follows within seconds."""
+    ticket = request().ticket
+    assert is_taken_back(ticket, "UPDATE_IN_PROGRESS", ticket.issued - 5)
+    assert not is_taken_back(ticket, "UPDATE_IN_PROGRESS", ticket.issued - 14)

@@ -300,6 +300,12 @@ def test_rule_09_in_the_older_mode_a_cluster_that_was_rolling_back_failed() -> N
     end(judge(look(silent, sofar=progress("workers", back="workers")), ALL_DONE), None)
 
 
+def test_rule_09_in_the_older_mode_a_rollback_of_before_the_call_says_nothing() -> None:
+    """A description can be a minute old."""
+    going = cluster(group(status=None, image_id=None), status="RollingBack")
+    assert not seen_in(judge(look(going, now=NOW - 30), None)).back
+
+
 def test_rule_09_in_the_older_mode_failed_needs_no_message() -> None:
     end(
         judge(look(cluster(group(status="Failed", image_id=None), status="Failed")), ALL_DONE), None

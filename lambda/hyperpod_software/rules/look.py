@@ -213,7 +213,7 @@ class Look:
     def _is_seen_active(self, group: Group) -> bool:
         """It is being patched for certain: a status nobody knows means "not finished yet", and
         no more. Of a call that nobody answered an old description proves nothing either."""
-        if not self.call.accepted and self.now < self.call.at + STALE:
+        if self._may_be_old and not self.call.accepted:
             return False
         if group.update_status is not None:
             return group.update_status in UPDATE_RUNNING
@@ -222,7 +222,14 @@ class Look:
             return False
         return group.status in CHANGING_GROUP or self.cluster.status in CHANGING_CLUSTER
 
+    @property
+    def _may_be_old(self) -> bool:
+        """The description may be one from before the call."""
+        return self.now < self.call.at + STALE
+
     def _is_seen_going_back(self, group: Group) -> bool:
+        if self._may_be_old and (not self.call.accepted or group.update_status is None):
+            return False
         if group.update_status is not None:
             return group.update_status == "RollbackInProgress"
         return self.shows_no_status and self.cluster.status == "RollingBack"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hyperpod_software.contract.times import CLOCKS
 from hyperpod_software.words.plan import Plan, PlanReason
 from hyperpod_software.words.request import Request, Ticket
 
@@ -23,7 +24,7 @@ def may_call(ticket: Ticket, status: str | None, since: float | None) -> bool:
 def is_taken_back(ticket: Ticket, status: str | None, since: float | None) -> bool:
     """What failed in the stack's operation before is what this request takes back: its own
     beginning is shown, so the events before it are of this operation, not of an earlier one."""
-    return may_call(ticket, status, since) and (since or 0.0) >= ticket.issued - 60
+    return may_call(ticket, status, since) and (since or 0.0) >= ticket.issued - 2 * CLOCKS
 
 
 def credentials_too_short(request: Request, *, has_role: bool) -> Plan | None:
