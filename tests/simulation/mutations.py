@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import urllib3
 
-from hyperpod_software import caller, ending, planning, relay
+from hyperpod_software import caller, ending, relay
 from hyperpod_software import conductor as conducting
 from hyperpod_software import crhelper_adapter as adapter
 from hyperpod_software.case import Case
@@ -29,7 +29,7 @@ from hyperpod_software.edges.sagemaker import CallResult, SageMaker
 from hyperpod_software.edges.stack import Stack
 from hyperpod_software.ending import Ending
 from hyperpod_software.messages import response as answering
-from hyperpod_software.rules import nodes, starting, undoing, verdict, watching
+from hyperpod_software.rules import actions, nodes, starting, undoing, verdict, watching
 from hyperpod_software.rules.look import Look, Watched
 from hyperpod_software.words.cluster import Cluster, NodeTally
 from hyperpod_software.words.decision import Finish, Wait, failed
@@ -351,7 +351,7 @@ def _a_defect_in_the_rules(patch: pytest.MonkeyPatch) -> None:
     def broken(*_: Any) -> Wait:
         raise TypeError("a defect")
 
-    patch.setattr(planning, "plan", broken)
+    patch.setattr(actions, "plan", broken)
 
 
 def _busy_is_a_failure(patch: pytest.MonkeyPatch) -> None:
