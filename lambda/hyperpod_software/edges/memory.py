@@ -134,10 +134,6 @@ class ParameterStore:
             if not request_path.endswith(f"/{_DECLARATION}") and ("progress" in found or leftovers)
         }
 
-    def is_anything_at(self, path: str) -> bool:
-        """Something is written under a path, be it after a burial."""
-        return any(True for _ in self._read(path))
-
     def _documents(self, path: str) -> dict[str, dict[str, str]]:
         """The documents under each path under a path."""
         documents: dict[str, dict[str, str]] = {}
