@@ -305,6 +305,14 @@ def _the_event_is_in_the_rule(patch: pytest.MonkeyPatch) -> None:
     )
 
 
+def _requests_are_strings(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(memory, "_SECRET", ("window-", "answer-"))
+
+
+def _windows_are_strings(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(memory, "_SECRET", ("request-", "answer-"))
+
+
 def _the_event_is_logged(patch: pytest.MonkeyPatch) -> None:
     begin = Conductor.begin
 
@@ -469,6 +477,8 @@ MUTATIONS = (
     Mutation("answers are not cut", _answers_are_not_cut, "every answer is valid and has at most 4096 bytes"),
     Mutation("attributes are missing", _attributes_are_missing, "every attribute has a value"),
     Mutation("the event is in the rule", _the_event_is_in_the_rule, "no rule holds a ResponseURL"),
+    Mutation("requests are Strings", _requests_are_strings, "no String holds a ResponseURL"),
+    Mutation("windows are Strings", _windows_are_strings, "no String holds a ResponseURL"),
     Mutation("the event is logged", _the_event_is_logged, "no ResponseURL reaches a log"),
     Mutation("parameters are too big", _parameters_are_too_big, "a parameter holds at most 4 KB"),
     Mutation("a value may name another parameter", _a_value_is_base85, "no parameter's value names another parameter"),
