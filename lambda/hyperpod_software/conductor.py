@@ -22,7 +22,7 @@ from hyperpod_software.edges.budget import budget
 from hyperpod_software.edges.memory import Buried, Memory, Unsure, claimer
 from hyperpod_software.edges.polling import Poll
 from hyperpod_software.edges.tickets import read_event
-from hyperpod_software.ending import Ending
+from hyperpod_software.ending import Ending, own_of
 from hyperpod_software.journal import say, say_finished, say_other_patching, say_waiting
 from hyperpod_software.observing import Observer
 from hyperpod_software.patience import patiently
@@ -65,14 +65,14 @@ class Conductor:
         case = self._case(incoming, None, surroundings)
         ticket, path = case.ticket, case.path
         try:
-            remembered = patiently(lambda: self._store.recall(path))
+            found = patiently(lambda: self.ending.found(path))
             hold_until = 0.0
             try:
-                hold_until = self.ending.bury_older(path, ticket)
+                hold_until = self.ending.bury_older(found, path, ticket)
             except Problem as problem:
                 # It must not keep this one from beginning: the end tries again.
                 say(ticket, "superseded", logging.ERROR, problem=str(problem))
-            case = self._case(incoming, remembered, surroundings)
+            case = self._case(incoming, own_of(found, path), surroundings)
             return self._look(replace(case, hold_until=hold_until))
         except Problem as problem:
             return self._give_up(case, problem)
@@ -111,8 +111,9 @@ class Conductor:
         case = self._case(self._read(event), None, surroundings)
         try:
             ticket, path = case.ticket, case.path
-            patiently(lambda: self.ending.bury_older(path, ticket))
-            own = self._store.recall(path)
+            found = patiently(lambda: self.ending.found(path))
+            patiently(lambda: self.ending.bury_older(found, path, ticket))
+            own = own_of(found, path)
             kept = self.ending.kept(replace(case, memory=own))
             if kept is not None:
                 return kept  # what sends it again stays until it has arrived
