@@ -10,7 +10,8 @@ from typing import Any
 from hyperpod_software.case import Case, Surroundings
 from hyperpod_software.contract.answers import Outcome
 from hyperpod_software.contract.times import ANSWER_MARGIN, CLOCKS, INVOCATION
-from hyperpod_software.edges.memory import Answer, Buried, Memory, claimer
+from hyperpod_software.edges.documents import Answer, Memory
+from hyperpod_software.edges.memory import Buried, claimer
 from hyperpod_software.journal import say, say_finished
 from hyperpod_software.messages.response import answer, physical_id, waiter_id
 from hyperpod_software.patience import patiently
