@@ -283,7 +283,6 @@ def test_rule_03_nodes_that_steadily_say_up_to_date_prove_the_latest_image() -> 
         {"image_status": "UpdateAvailable"},
         {"image_id": None},
         {"image_id": OLD},
-        {"target_state_count": 3},
         {"update_status": "InProgress"},
     ],
 )
@@ -300,6 +299,21 @@ def test_rule_03_up_to_date_proves_nothing_where_something_speaks_against_it(
     assert patched(plan(asked, NEWEST, NOW, one_does_not)) == ("workers",)
     too_many_to_read = [Reading(NEWEST, {})]
     assert patched(plan(asked, NEWEST, NOW, too_many_to_read)) == ("workers",)
+
+
+def test_rule_03_a_group_that_counts_fewer_nodes_than_it_has_is_patched() -> None:
+    asked = request(declared(ImageId="default"))
+    fewer = cluster(replace(NEWEST.groups[0], target_state_count=3))
+    assert patched(plan(asked, fewer, NOW, told(fewer, newest=4))) == ("workers",)
+
+
+def test_rule_03_nodes_that_move_between_groups_speak_against_no_proof() -> None:
+    asked = request(declared(ImageId="default"))
+    moving = cluster(replace(NEWEST.groups[0], current_count=5))
+    steady = told(moving, times=3, total=5, newest=4, away=1, moving=1)
+    ended(plan(asked, moving, NOW, steady), Outcome.NOTHING_TO_PATCH)
+    not_newest = told(moving, times=3, total=5, newest=4, away=1)
+    assert patched(plan(asked, moving, NOW, not_newest)) == ("workers",)
 
 
 def test_rule_19_a_release_whose_count_is_hidden_is_read_again_before_it_is_refused() -> None:

@@ -20,7 +20,8 @@ from hyperpod_software.words.software import Software
 
 _USABLE = {"Running", "DeepHealthCheckInProgress"}
 _BROKEN = {"Failure", "NotFound"}
-_MOVING = {"ShuttingDown", "AttachInProgress", "DetachInProgress"}
+_LEAVING = {"ShuttingDown", "DetachInProgress"}
+_MOVING = {*_LEAVING, "AttachInProgress"}
 _ON_IT = {NodeState.DONE, NodeState.LAUNCHED, NodeState.CURRENT}
 _STRAYS = {NodeState.LATE, NodeState.IDLE, NodeState.MOVING}
 _NAMED = {NodeState.SKIPPED, NodeState.UNTOUCHED, NodeState.FAILED}
@@ -84,11 +85,14 @@ def _heard(sofar: Said, node: Node, software: Software) -> Said:
     # One that has never come up runs nothing that could be taken back.
     newer = node.status != "Pending" and software.is_passed_by(node.version)
     off = node.version is not None and not software.counts(node.version)
-    newest = node.status in _USABLE and node.image_status == UP_TO_DATE
+    up_to_date = node.image_status == UP_TO_DATE
+    newest = node.status in _USABLE and up_to_date
+    moving = node.status in _LEAVING or (node.status in _MOVING and up_to_date)
     return Said(
         total=sofar.total + 1,
         newest=sofar.newest + newest,
         away=sofar.away + (node.status == "Pending" or node.status in _BROKEN | _MOVING),
+        moving=sofar.moving + moving,
         off=sofar.off + off,
         newer=node.version if newer and sofar.newer is None else sofar.newer,
     )

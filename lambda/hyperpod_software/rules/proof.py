@@ -67,12 +67,10 @@ def _has_newest(group: Group, readings: Sequence[Reading]) -> bool | None:
 
 def _shows_newest(group: Group) -> bool:
     """A group on a custom AMI says that it is up to date, too: its image has to be shown."""
-    counted = group.target_state_count
     return (
         group.image_id == "default"
         and group.image_status == UP_TO_DATE
         and group.current_count > 0
-        and (counted is None or counted >= group.current_count or group.scaling)
         and is_settled(group)
     )
 
@@ -81,8 +79,9 @@ def _says_newest(reading: Reading, name: str) -> bool:
     group, said = reading.cluster.group(name), reading.said.get(name)
     if group is None or said is None or not _shows_newest(group):
         return False
+    counted = group.target_state_count
+    if counted is not None and counted < said.newest:
+        return False
     if group.scaling:  # what does not run yet comes up on the newest
-        counted = group.target_state_count
-        all_here = 0 < said.newest == said.total - said.away
-        return all_here and (counted is None or counted >= said.newest)
-    return said.newest == said.total == group.current_count
+        return 0 < said.newest == said.total - said.away
+    return 0 < said.newest == group.current_count - said.moving == said.total - said.moving

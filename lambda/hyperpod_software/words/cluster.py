@@ -84,6 +84,8 @@ class Said:
     """Nodes that run and say that HyperPod has no newer image."""
     away: int = 0
     """Nodes that do not run: on their way, or failed."""
+    moving: int = 0
+    """Of those: nodes that leave the group, or that come and say that there is no newer image."""
     off: int = 0
     """Nodes that say another release than the declared one, and no newer patch of its line."""
     newer: str | None = None
