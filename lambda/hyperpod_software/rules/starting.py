@@ -225,7 +225,7 @@ def _all_there(draft: Plan, *, first: bool) -> Finish:
         each.group
         for each in draft.groups
         if each.state is GroupState.CURRENT
-        and declared.image_id is not None
+        and declared.image_id not in (None, LATEST_IMAGE)  # each of its nodes was heard
         and each.group.target_state_count is not None
         and each.group.target_state_count < each.group.current_count
     ]
