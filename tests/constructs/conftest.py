@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from aws_cdk import App, Stack
 
-from tests.constructs.templates import SOFTWARE, Template, only
+from tests.constructs.templates import SOFTWARE, Declared, Synthesize, Template, only, template_of
 
 
 @pytest.fixture
-def app(tmp_path) -> App:
+def app(tmp_path: Path) -> App:
     return App(outdir=str(tmp_path / "cdk.out"), stack_traces=False)
 
 
@@ -21,17 +21,17 @@ def stack(app: App) -> Stack:
 
 
 @pytest.fixture
-def synthesize(app: App) -> Callable[[Stack], Template]:
+def synthesize(app: App) -> Synthesize:
     """The template of a stack, as CloudFormation gets it."""
 
     def synthesized(stack: Stack) -> Template:
-        return app.synth().get_stack_by_name(stack.stack_name).template
+        return template_of(app, stack.stack_name)
 
     return synthesized
 
 
 @pytest.fixture
-def declared(stack, synthesize) -> Callable[[], Template]:
+def declared(stack: Stack, synthesize: Synthesize) -> Declared:
     """The properties of the only custom resource of the stack."""
 
     def properties() -> Template:

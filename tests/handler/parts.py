@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 from hyperpod_software.case import Surroundings
 from hyperpod_software.conductor import Conductor
@@ -152,8 +152,8 @@ class Parts:
         self.hyperpod = HyperPod(seen if seen is not None else cluster())
         self.hyperpod.pause = self._pass
         self.images = Images()
-        anything: Callable[..., Any] = Conductor
-        self.conductor: Conductor = anything(
+        anything = cast("Callable[..., Conductor]", Conductor)
+        self.conductor = anything(
             self.store,
             sagemaker=self.hyperpod,
             images=self.images,

@@ -46,7 +46,7 @@ def release(version: str, **more: object) -> Declaration:
     return declared(ImageId=None, InstanceGroups=groups("workers", version=version), **more)
 
 
-def on(version: str | None, **changes: object) -> Group:
+def on(version: str | None, **changes: Any) -> Group:
     return group(image_id="default", version=version, **changes)
 
 
@@ -56,7 +56,7 @@ def told(seen: Cluster, *, times: int = 1, **said: object) -> list[Reading]:
     return [Reading(seen, {"workers": Said(**fields)})] * times
 
 
-def decide(asked: Request, seen: Cluster, **said: object) -> object:
+def decide(asked: Request, seen: Cluster, **said: Any) -> object:
     """What is decided once the nodes were read, where they are asked for."""
     decision = plan(asked, seen, NOW)
     if isinstance(decision, CountNodes):
@@ -294,8 +294,8 @@ def test_rule_03_up_to_date_proves_nothing_where_something_speaks_against_it(
 
 def test_rule_03_nodes_that_scaling_has_not_brought_up_speak_against_no_proof() -> None:
     """The count of a group that wants capacity may hold them."""
-    wanting: dict[str, object] = {"current_count": 6, "target_state_count": 4, "scaling": True}
-    latest = cluster(replace(NEWEST.groups[0], **wanting))  # type: ignore[arg-type]
+    wanting: dict[str, Any] = {"current_count": 6, "target_state_count": 4, "scaling": True}
+    latest = cluster(replace(NEWEST.groups[0], **wanting))
     asked = request(declared(ImageId="default", Revision="1"))
     steady = told(latest, times=3, total=6, newest=4, away=2)
     ended(plan(asked, latest, NOW, steady), Outcome.NOTHING_TO_PATCH)

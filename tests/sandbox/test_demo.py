@@ -339,7 +339,7 @@ def test_interrupted_it_leaves_nothing_behind() -> None:
         start_new_session=True,
     ) as process:
         assert process.stdout
-        lines = []
+        lines: list[str] = []
         for line in process.stdout:
             lines.append(line.rstrip())
             if "$ cdk deploy" in line:

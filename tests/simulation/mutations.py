@@ -29,12 +29,12 @@ from hyperpod_software.edges.stack import Stack
 from hyperpod_software.ending import Ending
 from hyperpod_software.rules import answering, nodes, starting, undoing, watching
 from hyperpod_software.rules.look import Look, Watched
-from hyperpod_software.words.cluster import Cluster, NodeTally
+from hyperpod_software.words.cluster import Cluster, Group, NodeTally
 from hyperpod_software.words.decision import Finish, Outcome, Wait, failed
 from hyperpod_software.words.problem import Problem
 from hyperpod_software.words.reply import Reply
 from hyperpod_software.words.request import Request
-from hyperpod_software.words.software import Software
+from hyperpod_software.words.software import Declaration, Software
 
 Break = Callable[[pytest.MonkeyPatch], None]
 
@@ -69,13 +69,11 @@ def _old_requests_may_call(patch: pytest.MonkeyPatch) -> None:
 
 
 def _every_group_is_patched(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(
-        starting,
-        "changed_groups",
-        lambda declared, previous, cluster: tuple(
-            group.name for group in cluster.groups if declared.software_of(group.name) is not None
-        ),
-    )
+    def listed(declared: Declaration, previous: object, cluster: Cluster) -> tuple[str, ...]:
+        names = (group.name for group in cluster.groups)
+        return tuple(name for name in names if declared.software_of(name) is not None)
+
+    patch.setattr(starting, "changed_groups", listed)
 
 
 def _what_is_proven_is_patched_again(patch: pytest.MonkeyPatch) -> None:
@@ -117,11 +115,11 @@ def _a_rollback_patches_what_is_not_proven(patch: pytest.MonkeyPatch) -> None:
 
 def _an_old_succeeded_is_believed(patch: pytest.MonkeyPatch) -> None:
     fresh = Look.is_fresh
-    patch.setattr(
-        Look,
-        "is_fresh",
-        lambda self, group: group.update_status == "Succeeded" or fresh(self, group),
-    )
+
+    def done(self: Look, group: Group) -> bool:
+        return group.update_status == "Succeeded" or fresh(self, group)
+
+    patch.setattr(Look, "is_fresh", done)
 
 
 def _failed_is_taken_for_success(patch: pytest.MonkeyPatch) -> None:
@@ -141,7 +139,7 @@ def _skipped_nodes_are_overlooked(patch: pytest.MonkeyPatch) -> None:
 
 
 def _scaling_is_busy(patch: pytest.MonkeyPatch) -> None:
-    found = starting.in_flight
+    found = starting.in_flight  # type: ignore[attr-defined]
 
     def in_flight(cluster: Cluster) -> str | None:
         scaled = [group.name for group in cluster.groups if group.scaling]
@@ -218,7 +216,10 @@ def _nothing_wakes_the_handler(patch: pytest.MonkeyPatch) -> None:
 
 
 def _an_answer_that_was_turned_away_is_given_up(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Ending, "undelivered", lambda self, reply, *_: self.delivered(reply))
+    def given_up(self: Ending, reply: Reply, *_: object) -> None:
+        self.delivered(reply)
+
+    patch.setattr(Ending, "undelivered", given_up)
 
 
 def _a_problem_is_swallowed(patch: pytest.MonkeyPatch) -> None:
@@ -275,7 +276,7 @@ def _answers_are_not_cut(patch: pytest.MonkeyPatch) -> None:
 
 
 def _attributes_are_missing(patch: pytest.MonkeyPatch) -> None:
-    made = ending.answer
+    made = ending.answer  # type: ignore[attr-defined]
 
     def bare(*what: Any) -> dict[str, Any]:
         response = made(*what)
@@ -314,7 +315,7 @@ def _the_event_is_logged(patch: pytest.MonkeyPatch) -> None:
 
 def _parameters_are_too_big(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(memory, "PIECE", 100_000)
-    patch.setattr(memory.zlib, "compress", lambda data, _: data * 9)
+    patch.setattr(memory.zlib, "compress", lambda data, _: data * 9)  # type: ignore[attr-defined]
 
 
 def _rule_names_are_too_long(patch: pytest.MonkeyPatch) -> None:
@@ -324,7 +325,7 @@ def _rule_names_are_too_long(patch: pytest.MonkeyPatch) -> None:
 
 def _any_status_is_delivered(patch: pytest.MonkeyPatch) -> None:
     def put(url: str, body: bytes) -> bool:
-        http = sending.urllib3.PoolManager()
+        http = sending.urllib3.PoolManager()  # type: ignore[attr-defined]
         try:
             http.request("PUT", url, body=body, headers={"content-type": ""})
         except urllib3.exceptions.HTTPError:
@@ -394,7 +395,7 @@ def _a_patch_that_goes_on_is_passed_on(patch: pytest.MonkeyPatch) -> None:
 
 
 def _a_result_is_not_passed_on(patch: pytest.MonkeyPatch) -> None:
-    made = relay.answer
+    made = relay.answer  # type: ignore[attr-defined]
     patch.setattr(relay, "answer", lambda *what: made(*what[:4]))
 
 

@@ -9,8 +9,10 @@ import subprocess
 import sys
 import threading
 import zipfile
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -47,7 +49,7 @@ handler(
 """
 
 
-def tool(*command, **environment):
+def tool(*command: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(
         [str(part) for part in command],
         env={"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), **environment},
@@ -60,19 +62,19 @@ def tool(*command, **environment):
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory):
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("elsewhere")
 
 
 @pytest.fixture(scope="module")
-def wheel(place):
+def wheel(place: Path) -> Path:
     tool(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", place)
     (built,) = place.glob("*.whl")
     return built
 
 
 @pytest.fixture(scope="module")
-def assembly(place, wheel):
+def assembly(place: Path, wheel: Path) -> Path:
     """What a three-line app makes, run where only the wheel and its requirements are."""
     environment = place / "venv"
     uv = Path(sys.executable).with_name("uv")
@@ -90,7 +92,7 @@ def assembly(place, wheel):
 
 
 @pytest.fixture(scope="module")
-def unpacked(assembly, place):
+def unpacked(assembly: Path, place: Path) -> Path:
     (asset,) = assembly.glob("asset.*.zip")
     with zipfile.ZipFile(asset) as archive:
         archive.extractall(place / "asset")
@@ -98,29 +100,29 @@ def unpacked(assembly, place):
 
 
 @pytest.fixture
-def aws():
+def aws() -> Iterator[tuple[str, list[dict[str, Any]]]]:
     """Systems Manager without a parameter, and CloudFormation's ear for answers."""
-    answers = []
+    answers: list[dict[str, Any]] = []
 
     class Service(BaseHTTPRequestHandler):
-        def do_PUT(self):
+        def do_PUT(self) -> None:
             answers.append(json.loads(self.body()))
             self.reply(b"")
 
-        def do_POST(self):
+        def do_POST(self) -> None:
             self.body()
             self.reply(b'{"Parameters": []}')
 
-        def body(self):
+        def body(self) -> bytes:
             return self.rfile.read(int(self.headers.get("content-length", 0)))
 
-        def reply(self, body):
+        def reply(self, body: bytes) -> None:
             self.send_response(200)
             self.send_header("content-length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, *_):
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
             """Keep the tests' output to the tests."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Service) as server:
@@ -131,9 +133,11 @@ def aws():
         thread.join()
 
 
-def packages_come_from():
+def packages_come_from() -> dict[str, str]:
     """The settings that set-up found for uv on this machine."""
     spec = importlib.util.spec_from_file_location("prepare", ROOT / "tools/prepare.py")
+    assert spec is not None
+    assert spec.loader is not None
     prepare = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(prepare)
     found = prepare.like_pip()
@@ -144,7 +148,7 @@ def packages_come_from():
     }
 
 
-def test_it_holds_the_library_and_the_handler_and_nothing_else(wheel):
+def test_it_holds_the_library_and_the_handler_and_nothing_else(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     here = {
@@ -162,7 +166,7 @@ def test_it_holds_the_library_and_the_handler_and_nothing_else(wheel):
     assert "hyperpod_patching/py.typed" in names
 
 
-def test_a_three_line_app_synthesizes_what_the_checkout_synthesizes(assembly):
+def test_a_three_line_app_synthesizes_what_the_checkout_synthesizes(assembly: Path) -> None:
     (asset,) = assembly.glob("asset.*.zip")
     here = _asset.handler_asset(_asset.handler_directory())
     assert asset.read_bytes() == here.content
@@ -171,7 +175,9 @@ def test_a_three_line_app_synthesizes_what_the_checkout_synthesizes(assembly):
     assert "Custom::HyperPodClusterSoftware" in kinds
 
 
-def test_the_handler_answers_from_the_unpacked_asset_alone(unpacked, aws):
+def test_the_handler_answers_from_the_unpacked_asset_alone(
+    unpacked: Path, aws: tuple[str, list[dict[str, Any]]]
+) -> None:
     endpoint, answers = aws
     stack = "arn:aws:cloudformation:us-east-1:123456789012:stack/Training/1"
     event = {
