@@ -68,6 +68,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def wheel(place: Path) -> Path:
+    if to_be_released := os.environ.get("WHEEL"):
+        return Path(to_be_released).resolve()
     tool(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", place)
     (built,) = place.glob("*.whl")
     return built
