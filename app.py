@@ -20,9 +20,9 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
 # In a checkout the library stands beside this file; elsewhere it is installed.
-_SOURCES: Final = Path(__file__).resolve().parent / "constructs"
-if _SOURCES.is_dir():
-    sys.path.insert(0, str(_SOURCES))
+_ROOT: Final = Path(__file__).resolve().parent
+if (_ROOT / "constructs").is_dir():
+    sys.path[:0] = [str(_ROOT / "constructs"), str(_ROOT / "lambda")]
 
 from hyperpod_patching import (  # noqa: E402
     BatchSize,
@@ -34,6 +34,7 @@ from hyperpod_patching import (  # noqa: E402
     RollingUpdate,
     SoftwareImage,
 )
+from hyperpod_software.contract.answers import Attribute  # noqa: E402
 
 KEYS: Final = (
     "cluster",
@@ -261,10 +262,10 @@ class HyperPodPatching(Stack):
             software = _declared(self, context)
         except PropertyError as error:
             raise _in_words_of_context(error, context) from error
-        CfnOutput(self, "ClusterArn", value=software.cluster_arn)
-        CfnOutput(self, "Outcome", value=software.outcome)
-        CfnOutput(self, "PatchedInstanceGroups", value=software.patched_instance_groups)
-        CfnOutput(self, "PatchedNodeCount", value=software.patched_node_count)
+        CfnOutput(self, Attribute.CLUSTER_ARN, value=software.cluster_arn)
+        CfnOutput(self, Attribute.OUTCOME, value=software.outcome)
+        CfnOutput(self, Attribute.GROUPS, value=software.patched_instance_groups)
+        CfnOutput(self, Attribute.NODES, value=software.patched_node_count)
 
 
 def _declared(scope: Construct, context: Context) -> ClusterSoftware:

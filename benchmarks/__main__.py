@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sandbox.environment import ROOT, tools_path
+from sandbox.aws.environment import ROOT, tools_path
 
 if TYPE_CHECKING:
     from benchmarks.section import Section

@@ -14,8 +14,8 @@ from benchmarks.cloud import Cloud, Declare, Synthesized, synthesize
 from benchmarks.contestants import Patch, every_change, ours
 from benchmarks.section import Section
 from hyperpod_patching import BatchSize, RollingUpdate
+from sandbox.aws.images import CURRENT, NEW, NEWER
 from sandbox.clusters import training
-from sandbox.images import CURRENT, NEW, NEWER
 
 _SPEED = 150.0
 """Seconds of the service in one of ours: a batch of nodes takes two of ours."""

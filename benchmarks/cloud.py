@@ -18,8 +18,8 @@ from aws_cdk import Stack as CdkStack
 
 from benchmarks.meter import Meter
 from sandbox import Sandbox
+from sandbox.aws.images import ACCOUNT, REGION
 from sandbox.clients import Clients
-from sandbox.images import ACCOUNT, REGION
 
 BUCKET = f"cdk-hnb659fds-assets-{ACCOUNT}-{REGION}"
 _ROLE = f"arn:aws:iam::{ACCOUNT}:role/cdk-hnb659fds-cfn-exec-role-{ACCOUNT}-{REGION}"

@@ -6,12 +6,11 @@ from statistics import median
 
 from benchmarks import processes
 from benchmarks.section import Section, count
+from hyperpod_software.contract.values import MOST_NODES
 from sandbox import Sandbox
 from sandbox.clusters import slurm
 
-MOST = 6758
-"""The nodes that a group can have."""
-_NODES = (100, 1000, MOST)
+_NODES = (100, 1000, MOST_NODES)
 
 
 def run(sandbox: Sandbox, *, quick: bool) -> Section:

@@ -12,8 +12,8 @@ from benchmarks.cloud import PATIENCE, Cloud, Stack, Synthesized, synthesize
 from benchmarks.contestants import ALL, WITH_EVENTS, Contestant, Patch
 from benchmarks.section import Section, times
 from sandbox import Sandbox
+from sandbox.aws.images import NEW
 from sandbox.clusters import slurm
-from sandbox.images import NEW
 
 MINUTE = 20.0
 """Seconds that a minute of EventBridge's schedules lasts here."""

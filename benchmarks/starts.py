@@ -18,10 +18,11 @@ from typing import Any
 
 from benchmarks import processes
 from benchmarks.section import Section, times
-from hyperpod_patching import _asset, _sdk_data
+from hyperpod_patching import _asset
+from hyperpod_software.contract.names import OPERATIONS
 from sandbox import Sandbox
+from sandbox.aws.images import ACCOUNT, CURRENT, REGION
 from sandbox.clusters import slurm
-from sandbox.images import ACCOUNT, CURRENT, REGION
 
 _STOCK = ("boto3", "botocore", "crhelper", "jmespath", "python-dateutil", "s3transfer", "six")
 _STOCK_TOO = ("urllib3",)
@@ -154,7 +155,7 @@ def _with_whole_data(ours: Path, to: Path) -> None:
     """Our asset with the SDK's data of the same services as they are installed."""
     shutil.copytree(ours, to)
     installed = Path(str(distribution("botocore").locate_file("botocore/data")))
-    for service in _sdk_data.OPERATIONS:
+    for service in OPERATIONS:
         (version,) = (to / "botocore/data" / service).iterdir()
         for kind in ("service-2", "endpoint-rule-set-1"):
             (version / f"{kind}.json").unlink()

@@ -22,8 +22,8 @@ from benchmarks.contestants import (
 from benchmarks.noticing import true_end
 from benchmarks.section import Section, count, times
 from hyperpod_patching import BatchSize, RollingUpdate
+from sandbox.aws.images import NEW
 from sandbox.clusters import training
-from sandbox.images import NEW
 
 MINUTE = 1.5
 """Seconds that a minute of EventBridge's schedules lasts here, and one of the service as well."""

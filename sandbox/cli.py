@@ -13,9 +13,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from sandbox.aws.images import NEW, Image
 from sandbox.clusters import Description
 from sandbox.control import Control, ControlError
-from sandbox.images import NEW, Image
 from sandbox.progress import progress_lines
 from sandbox.runner import Sandbox, SandboxError
 from sandbox.saved import SavedError, read_cluster, read_json

@@ -7,9 +7,9 @@ import time
 from random import Random
 from typing import Any
 
+from sandbox.aws.images import ACCOUNT, CURRENT, REGION
 from sandbox.hyperpod.model import new_cluster_id
 from sandbox.hyperpod.views import moment
-from sandbox.images import ACCOUNT, CURRENT, REGION
 
 _DAY = 86400.0
 _ROLE = f"arn:aws:iam::{ACCOUNT}:role/HyperPodExecution"

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from sandbox.images import Image
+from sandbox.aws.images import Image
+from sandbox.aws.web import WebError, ask
 from sandbox.waiting import PATIENCE, until
-from sandbox.web import WebError, ask
 
 
 class ControlError(Exception):

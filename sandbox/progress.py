@@ -34,9 +34,11 @@ class GroupProgress:
 
     def line(self, name_width: int = 0) -> str:
         done = "?" if self.done is None else str(self.done)
-        way = self.current if self.current == self.desired else f"{self.current} → {self.desired}"
+        software = (
+            self.current if self.current == self.desired else f"{self.current} → {self.desired}"
+        )
         count = f"{done}/{self.nodes}"
-        return f"{self.name:<{name_width}}  {self.bar()}  {count:>9}  {self.status:<18}  {way}"
+        return f"{self.name:<{name_width}}  {self.bar()}  {count:>9}  {self.status:<18}  {software}"
 
 
 def group_progress(group: Mapping[str, Any]) -> GroupProgress:

@@ -13,16 +13,17 @@ from random import Random
 from types import TracebackType
 from typing import Any, Self
 
-from sandbox import environment, sdk
+from sandbox import sdk
+from sandbox.aws import environment
+from sandbox.aws.images import ACCOUNT, IMAGES, PARAMETERS, REGION, Image
+from sandbox.aws.ministack import MiniStack, MiniStackError
+from sandbox.aws.server import HyperPodServer
+from sandbox.aws.web import WebError
 from sandbox.clusters import Description, defaults
 from sandbox.control import Control
 from sandbox.hyperpod import RELEASES, Faults, HyperPod, load_cluster
 from sandbox.hyperpod.faults import SettingError
 from sandbox.hyperpod.validate import ModelChecks
-from sandbox.images import ACCOUNT, IMAGES, PARAMETERS, REGION, Image
-from sandbox.ministack import MiniStack, MiniStackError
-from sandbox.server import HyperPodServer
-from sandbox.web import WebError
 
 _QUALIFIER = "hnb659fds"
 """The CDK's own, which it gives the names of what it bootstraps."""
@@ -40,7 +41,7 @@ class Sandbox:
 
     - `clusters`: what is there at first, as DescribeCluster would show it (default: an EKS cluster
       `ml` and a Slurm cluster `slurm-ml`).
-    - `images`: AMIs besides those everybody has, which are in `sandbox.images`.
+    - `images`: AMIs besides those everybody has, which are in `sandbox.aws.images`.
     - `faults`: how awkward it is (see `sandbox.hyperpod.faults.Faults`); `faults["clusters"]` has
       settings of single clusters by name.
     - `speed`: seconds of the simulated service in one of ours (default 1).

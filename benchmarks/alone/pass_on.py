@@ -12,7 +12,7 @@ from typing import Any
 
 import boto3
 
-from hyperpod_software.edges.tickets import WAITER
+from hyperpod_software.contract.properties import WAITER_TYPE
 from hyperpod_software.handler import build
 
 calls: Counter[str] = Counter()
@@ -38,7 +38,7 @@ handler(
         "StackId": "arn:aws:cloudformation:us-east-1:000000000000:stack/Patching/0a1b2c3d",
         "RequestId": "one",
         "LogicalResourceId": "SoftwareWaiter2",
-        "ResourceType": WAITER,
+        "ResourceType": WAITER_TYPE,
         "ResponseURL": "https://bucket.s3.amazonaws.com/?",
         "ResourceProperties": {
             "ServiceToken": "function",

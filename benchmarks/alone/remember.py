@@ -8,16 +8,18 @@ import json
 import random
 import string
 import sys
+from dataclasses import replace
 from typing import Any
 
 import boto3
 
+from hyperpod_software.contract.answers import Outcome
 from hyperpod_software.edges.memory import Answer, ParameterStore
 from hyperpod_software.edges.polling import poll_input
-from hyperpod_software.edges.tickets import read_ticket, slim
+from hyperpod_software.edges.tickets import read_event
 from hyperpod_software.rules.answering import answer, body
 from hyperpod_software.words.cluster import Cluster
-from hyperpod_software.words.decision import Finish, Outcome
+from hyperpod_software.words.decision import Finish
 from hyperpod_software.words.memory import Call, Progress, digest
 from hyperpod_software.words.request import Window
 
@@ -79,7 +81,8 @@ event = {
     "ResourceProperties": declared,
     "OldResourceProperties": properties(others),
 }
-ticket = read_ticket(event, NOW)
+incoming = read_event(event, NOW)
+ticket = incoming.ticket
 store = ParameterStore(f"HyperPodSoftware-{text(8)}")
 path = store.path(ticket)
 active = frozenset(map(digest, groups))
@@ -95,10 +98,10 @@ end = Finish(
 response = answer(ticket, end, str(declared["ClusterName"]), f"/aws/lambda/{text(500)}")
 
 resource = store.resource_path(ticket.stack_id, ticket.logical_id)
-waiter = Window(read_ticket({**event, "RequestId": text(36)}, NOW), 26, rollback=False)
+waiter = Window(replace(ticket, request_id=text(36)), 26, rollback=False)
 progress = Progress(ticket.issued, rollback=False)
 store.claim(path, progress)
-store.keep_event(path, slim(event))
+store.keep_event(path, incoming.kept)
 statuses = dict.fromkeys(active, "RollbackComplete")
 had = dict.fromkeys(active, 6758)
 store.claim_call(path, Call(NOW, statuses, had=had, ran=had, failure_before=digest("failure")))
@@ -119,7 +122,7 @@ parameters = [
 ]
 remembered = store.recall(path)
 assert remembered is not None
-assert remembered.event == slim(event)
+assert remembered.event == incoming.kept
 json.dump(
     {
         "parameters": {

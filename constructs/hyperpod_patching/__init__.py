@@ -3,9 +3,10 @@
 Deploying the stack makes it so.
 """
 
+from hyperpod_software.contract.properties import OnCreate, OnRollback, OnSkippedNodes
+
 from ._cluster import HyperPodCluster
 from ._cluster_software import ClusterSoftware
-from ._declaration import OnCreate, OnRollback, OnSkippedNodes
 from ._image import SoftwareImage
 from ._rolling_update import BatchSize, RollingUpdate
 from ._validation import PropertyError

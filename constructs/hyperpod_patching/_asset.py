@@ -19,11 +19,6 @@ from typing import Final
 
 from ._sdk_data import sdk_data
 
-HANDLER: Final = "hyperpod_software.handler.handler"
-"""The function's entry point inside the asset."""
-
-_HANDLER_PACKAGE: Final = "hyperpod_software"
-
 # What the handler imports, and what that imports.
 _PACKAGES: Final = (
     "boto3",
@@ -57,19 +52,8 @@ class HandlerAsset:
 
 
 def handler_directory() -> Path:
-    """The handler's package: data of the wheel, or the neighbouring source root of a checkout."""
-    # Not resolved: where files are links into a store, their neighbours are beside the links.
-    here = Path(__file__).absolute().parent
-    candidates = (
-        here / "_lambda" / _HANDLER_PACKAGE,
-        here.parents[1] / "lambda" / _HANDLER_PACKAGE,
-    )
-    for candidate in candidates:
-        if candidate.is_dir():
-            return candidate
-    raise FileNotFoundError(
-        "the code of the function is not here: " + " or ".join(str(path) for path in candidates)
-    )
+    """The handler's package, which is installed beside this one."""
+    return _installed("hyperpod_software")
 
 
 @cache

@@ -12,12 +12,14 @@ from aws_cdk import aws_sagemaker as sagemaker
 from aws_cdk.interfaces import aws_sagemaker as interfaces
 from aws_cdk.region_info import RegionInfo
 
+from hyperpod_software.contract.values import CLUSTER_ARN
+
 from ._validation import (
     PropertyError,
     check_cluster,
-    check_cluster_arn,
     check_cluster_name,
     check_same_place,
+    check_text,
     unresolved,
 )
 
@@ -48,7 +50,7 @@ class HyperPodCluster:
         :param cluster_arn: the ARN (or a token that holds one).
         :raises PropertyError: for anything else.
         """
-        return HyperPodCluster(check_cluster_arn(cluster_arn), is_arn=True)
+        return HyperPodCluster(check_text("cluster_arn", cluster_arn, CLUSTER_ARN), is_arn=True)
 
     @staticmethod
     def from_cluster_name(cluster_name: str) -> HyperPodCluster:

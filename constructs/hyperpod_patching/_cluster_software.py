@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 from aws_cdk import CustomResource, Duration, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_events as events
 from constructs import Construct
 
+from hyperpod_software.contract import signals
+from hyperpod_software.contract.answers import Attribute
+from hyperpod_software.contract.properties import (
+    SOFTWARE_TYPE,
+    OnCreate,
+    OnRollback,
+    OnSkippedNodes,
+)
+
 from . import _monitoring as monitoring
 from ._cluster import AnyCluster
-from ._declaration import Declaration, OnCreate, OnRollback, OnSkippedNodes
+from ._declaration import Declaration
 from ._image import SoftwareImage
 from ._neighbours import Neighbours
 from ._provider import Provider
 from ._rolling_update import RollingUpdate
 from ._waiters import add_waiters
-
-# Never changes: CloudFormation cannot change the type of a resource that exists.
-_RESOURCE_TYPE: Final = "Custom::HyperPodClusterSoftware"
 
 
 class ClusterSoftware(Construct):
@@ -129,7 +135,7 @@ class ClusterSoftware(Construct):
         resource = CustomResource(
             self,
             "Resource",
-            resource_type=_RESOURCE_TYPE,
+            resource_type=SOFTWARE_TYPE,
             service_token=provider.function.function_arn,
             service_timeout=declared.timeout.service_timeout,
             properties=declared.properties(config),
@@ -148,7 +154,7 @@ class ClusterSoftware(Construct):
     @property
     def cluster_arn(self) -> str:
         """The ARN of the cluster: the very one that was declared, where it is known to be one."""
-        return self._cluster.arn or self._attribute("ClusterArn")
+        return self._cluster.arn or self._attribute(Attribute.CLUSTER_ARN)
 
     @property
     def outcome(self) -> str:
@@ -157,17 +163,17 @@ class ClusterSoftware(Construct):
         ``Patched``, ``PatchedWithSkippedNodes``, ``AlreadyCurrent``, ``NothingToPatch``,
         ``Adopted``, ``Accepted``, ``Restored`` or ``LeftAsIs``.
         """
-        return self._attribute("Outcome")
+        return self._attribute(Attribute.OUTCOME)
 
     @property
     def patched_instance_groups(self) -> str:
         """The names of the groups that the last deployment patched, parted by commas."""
-        return self._attribute("PatchedInstanceGroups")
+        return self._attribute(Attribute.GROUPS)
 
     @property
     def patched_node_count(self) -> str:
         """How many nodes the last deployment patched: a number, as a string."""
-        return self._attribute("PatchedNodeCount")
+        return self._attribute(Attribute.NODES)
 
     def metric(self, metric_name: str, **options: Any) -> cloudwatch.Metric:
         """A metric of this cluster's patches, in the namespace ``HyperPodSoftware``.
@@ -186,21 +192,21 @@ class ClusterSoftware(Construct):
 
         :param options: CDK's ``MetricOptions``. Default: the maximum of a minute.
         """
-        return self.metric(monitoring.NODES_DONE, **options)
+        return self.metric(signals.NODES_DONE, **options)
 
     def metric_nodes_total(self, **options: Any) -> cloudwatch.Metric:
         """How many nodes the groups being patched have.
 
         :param options: CDK's ``MetricOptions``. Default: the maximum of a minute.
         """
-        return self.metric(monitoring.NODES_TOTAL, **options)
+        return self.metric(signals.NODES_TOTAL, **options)
 
     def metric_failures(self, **options: Any) -> cloudwatch.Metric:
         """How many requests of CloudFormation ended with a failure.
 
         :param options: CDK's ``MetricOptions``. Default: the sum of a minute.
         """
-        return self.metric(monitoring.FAILURES, **{"statistic": "Sum", **options})
+        return self.metric(signals.FAILURES, **{"statistic": "Sum", **options})
 
     def on_state_change(
         self,

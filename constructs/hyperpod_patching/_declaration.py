@@ -10,6 +10,16 @@ from typing import Any, Final, cast
 from aws_cdk import Annotations, Duration, Stack
 from constructs import Construct
 
+from hyperpod_software.contract.properties import (
+    LATEST_IMAGE,
+    OWN_IMAGE,
+    GroupMember,
+    OnCreate,
+    OnRollback,
+    OnSkippedNodes,
+    Property,
+)
+
 from ._cluster import AnyCluster, Cluster
 from ._image import SoftwareImage, SoftwareImageConfig
 from ._resources import properties_of
@@ -18,40 +28,6 @@ from ._timeout import Timeout
 from ._validation import PropertyError, check_flag, check_instance_groups, check_tag
 
 _WARNING: Final = "cdk-hyperpod-patching"
-
-
-class OnCreate(Enum):
-    """What happens when the declaration is deployed for the first time."""
-
-    PATCH = "patch"
-    """Patch every declared group that does not provably run the declared image already."""
-
-    ADOPT = "adopt"
-    """Patch nothing: only check that the cluster and its groups exist."""
-
-
-class OnRollback(Enum):
-    """What happens to groups that were patched when CloudFormation rolls the stack back."""
-
-    RESTORE = "restore"
-    """Patch back the groups that provably run the failed image, if the image declared before is
-    a pinned one (an AMI or a release)."""
-
-    LEAVE = "leave"
-    """Leave them as they are."""
-
-
-class OnSkippedNodes(Enum):
-    """What it means when the service reports success and left nodes out.
-
-    On EKS a node is skipped when evicting its pods would violate a PodDisruptionBudget.
-    """
-
-    FAIL = "fail"
-    """The deployment fails and names the nodes."""
-
-    WARN = "warn"
-    """The deployment succeeds with the outcome ``PatchedWithSkippedNodes``."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,18 +105,18 @@ class Declaration:
         """The custom resource's properties. Defaults are left unsaid, to be told from choices."""
         rolling_update = self.rolling_update
         properties: dict[str, Any] = {
-            "ClusterName": self.cluster.name_or_arn,
+            Property.CLUSTER: self.cluster.name_or_arn,
             **_render_image(image, self.groups),
-            "DeploymentConfig": rolling_update.render() if rolling_update else None,
-            "AllowRollingUpdateOnSlurm": "true"
+            Property.DEPLOYMENT: rolling_update.render() if rolling_update else None,
+            Property.ALLOW_ON_SLURM: "true"
             if rolling_update and rolling_update.allow_on_slurm
             else None,
-            "Timeout": self.timeout.seconds,
-            "OnCreate": _unless(OnCreate.PATCH, self.on_create),
-            "OnRollback": _unless(OnRollback.RESTORE, self.on_rollback),
-            "OnSkippedNodes": _unless(OnSkippedNodes.FAIL, self.on_skipped_nodes),
-            "WaitForCompletion": None if self.wait_for_completion else "false",
-            "AllowCallerCredentials": "true" if self.allow_caller_credentials else None,
+            Property.TIMEOUT: self.timeout.seconds,
+            Property.ON_CREATE: _unless(OnCreate.PATCH, self.on_create),
+            Property.ON_ROLLBACK: _unless(OnRollback.RESTORE, self.on_rollback),
+            Property.ON_SKIPPED_NODES: _unless(OnSkippedNodes.FAIL, self.on_skipped_nodes),
+            Property.WAIT: None if self.wait_for_completion else "false",
+            Property.ALLOW_CALLER_CREDENTIALS: "true" if self.allow_caller_credentials else None,
         }
         return {name: value for name, value in properties.items() if value is not None}
 
@@ -161,7 +137,7 @@ class Declaration:
                 "No instance groups named: a patch takes in every group of the cluster, and a Slurm "
                 "controller may be among them.",
             )
-        if image.image_id == "default" and self.on_create is OnCreate.PATCH:
+        if image.image_id == LATEST_IMAGE and self.on_create is OnCreate.PATCH:
             notes.add_warning_v2(
                 f"{_WARNING}:latestImage",
                 "SoftwareImage.latest() names no version. A first deployment, which a renamed "
@@ -220,22 +196,22 @@ def _render_image(
     """The properties that say which software; a release is said for each group."""
     release = image.release_version
     return {
-        "ImageId": image.image_id,
-        "ImageOwner": "self" if image.custom else None,
-        "KmsKeyId": image.encryption_key.key_arn if image.encryption_key else None,
-        "ImageReleaseVersion": release if groups is None else None,
-        "ReleaseLine": image.release_line,
-        "AllowDowngrade": "true" if image.allow_downgrade else None,
-        "InstanceGroups": None
+        Property.IMAGE_ID: image.image_id,
+        Property.IMAGE_OWNER: OWN_IMAGE if image.custom else None,
+        Property.KEY: image.encryption_key.key_arn if image.encryption_key else None,
+        Property.RELEASE: release if groups is None else None,
+        Property.RELEASE_LINE: image.release_line,
+        Property.ALLOW_DOWNGRADE: "true" if image.allow_downgrade else None,
+        Property.GROUPS: None
         if groups is None
         else [
             {
-                "InstanceGroupName": group,
-                **({} if release is None else {"ImageReleaseVersion": release}),
+                GroupMember.NAME: group,
+                **({} if release is None else {GroupMember.RELEASE: release}),
             }
             for group in groups
         ],
-        "Revision": image.revision,
+        Property.REVISION: image.revision,
     }
 
 

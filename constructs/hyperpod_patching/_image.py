@@ -10,14 +10,23 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
+from hyperpod_software.contract.properties import LATEST_IMAGE
+from hyperpod_software.contract.values import (
+    AMI,
+    KEY_ARN,
+    RELEASE,
+    RELEASE_LINE,
+    REVISION,
+    is_of_line,
+)
+
 from ._validation import (
     PropertyError,
-    check_ami,
     check_flag,
-    check_line,
+    check_known,
     check_parameter_name,
-    check_revision,
-    check_version,
+    check_text,
+    unresolved,
 )
 
 # Names that begin so are AWS's own; what HyperPod publishes there is public.
@@ -74,7 +83,7 @@ class SoftwareImage(ABC):
             Never sent to SageMaker. Default: no revision.
         :raises PropertyError: for a revision that is empty, too long or not printable.
         """
-        return _Known(SoftwareImageConfig(image_id="default", revision=_revision(revision)))
+        return _Known(SoftwareImageConfig(image_id=LATEST_IMAGE, revision=_revision(revision)))
 
     @staticmethod
     def public_ami(image_id: str) -> SoftwareImage:
@@ -85,7 +94,7 @@ class SoftwareImage(ABC):
         :param image_id: ``ami-`` and 8 to 17 hexadecimal digits (or a token).
         :raises PropertyError: for anything else.
         """
-        return _Known(SoftwareImageConfig(image_id=check_ami(image_id)))
+        return _Known(SoftwareImageConfig(image_id=check_text("image_id", image_id, AMI)))
 
     @staticmethod
     def custom_ami(image_id: str, *, encryption_key: _AnyKey | None = None) -> SoftwareImage:
@@ -104,7 +113,7 @@ class SoftwareImage(ABC):
         """
         return _Known(
             SoftwareImageConfig(
-                image_id=check_ami(image_id),
+                image_id=check_text("image_id", image_id, AMI),
                 custom=True,
                 encryption_key=_check_key(encryption_key),
             )
@@ -129,7 +138,7 @@ class SoftwareImage(ABC):
         """
         return _Known(
             SoftwareImageConfig(
-                release_version=check_version("version", version),
+                release_version=check_text("version", version, RELEASE),
                 revision=_revision(revision),
                 allow_downgrade=check_flag("allow_downgrade", allow_downgrade),
             )
@@ -151,10 +160,10 @@ class SoftwareImage(ABC):
         :param revision: as for :meth:`release`. Default: no revision.
         :raises PropertyError: for anything else, or a release of another line.
         """
-        oldest = f"{check_line(line)}.0"
+        oldest = f"{check_known('line', line, RELEASE_LINE)}.0"
         if at_least is not None:
-            oldest = check_version("at_least", at_least)
-            if not oldest.startswith(f"{line}."):
+            oldest = check_text("at_least", at_least, RELEASE)
+            if unresolved(oldest) or not is_of_line(oldest, line):
                 raise PropertyError("at_least", at_least, f"a release of the line {line}")
         return _Known(
             SoftwareImageConfig(
@@ -218,10 +227,12 @@ class _Parameter(SoftwareImage):
 
 
 def _revision(value: str | None) -> str | None:
-    return None if value is None else check_revision(value)
+    return None if value is None else check_text("revision", value, REVISION)
 
 
 def _check_key(key: _AnyKey | None) -> _AnyKey | None:
     if key is not None and not hasattr(key, "key_arn"):
         raise PropertyError("encryption_key", key, "a KMS key, such as Key.from_key_arn(…)")
+    if key is not None:
+        check_text("encryption_key", key.key_arn, KEY_ARN)
     return key

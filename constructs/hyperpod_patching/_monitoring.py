@@ -10,14 +10,20 @@ from aws_cdk import aws_events as events
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from hyperpod_software.contract.signals import (
+    DIMENSION,
+    EVENT_CLUSTER_ARN,
+    EVENT_CLUSTER_NAME,
+    EVENT_SOURCE,
+    FAILURES,
+    LOG_FIELDS,
+    NAMESPACE,
+    NODES_DONE,
+    NODES_TOTAL,
+    STATE_CHANGE,
+)
+
 from ._cluster import Cluster
-
-NAMESPACE: Final = "HyperPodSoftware"
-"""The metrics' namespace. The function's log lines carry them; nothing else publishes there."""
-
-NODES_DONE: Final = "NodesDone"
-NODES_TOTAL: Final = "NodesTotal"
-FAILURES: Final = "Failures"
 
 # A look a minute: within a period all looks tell the same story, and the last one counts.
 _PERIOD: Final = Duration.minutes(1)
@@ -31,7 +37,7 @@ def metric(
     return cloudwatch.Metric(
         namespace=NAMESPACE,
         metric_name=name,
-        dimensions_map={"ClusterName": cluster.name_or_arn},
+        dimensions_map={DIMENSION: cluster.name_or_arn},
         **given,
     ).attach_to(scope)
 
@@ -39,11 +45,13 @@ def metric(
 def state_change_pattern(cluster: Cluster) -> events.EventPattern:
     """HyperPod's events about this cluster's state. The ARN is matched in ``detail``, for
     ``resources`` has been seen to carry the name; both are, where it may be either."""
-    by_arn, by_name = ({field: [cluster.name_or_arn]} for field in ("ClusterArn", "ClusterName"))
+    by_arn, by_name = (
+        {field: [cluster.name_or_arn]} for field in (EVENT_CLUSTER_ARN, EVENT_CLUSTER_NAME)
+    )
     either = {"$or": [by_arn, by_name]}
     return events.EventPattern(
-        source=["aws.sagemaker"],
-        detail_type=["SageMaker HyperPod Cluster State Change"],
+        source=[EVENT_SOURCE],
+        detail_type=[STATE_CHANGE],
         detail=either if cluster.is_arn is None else by_arn if cluster.is_arn else by_name,
     )
 
@@ -77,7 +85,7 @@ def widgets(
             title=f"{title}: the last decisions",
             log_group_names=[log_group.log_group_name],
             query_lines=[
-                "fields @timestamp, stage, reason, seconds_left",
+                f"fields {', '.join(('@timestamp', *LOG_FIELDS))}",
                 "filter ispresent(reason)",
                 "sort @timestamp desc",
                 "limit 20",

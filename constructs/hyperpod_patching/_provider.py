@@ -13,7 +13,10 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct, IDependable
 
-from ._asset import HANDLER, handler_asset, handler_directory
+from hyperpod_software.contract import names
+from hyperpod_software.contract.times import FUNCTION_TIMEOUT
+
+from ._asset import handler_asset, handler_directory
 from ._cluster import Cluster
 from ._image import SoftwareImageConfig
 from ._validation import unresolved
@@ -42,7 +45,9 @@ class Provider(Construct):
         self._acknowledged: set[str] = set()
         self._granted: list[IDependable] = []
         prefix = _prefix(self, stack)
-        rules = stack.format_arn(service="events", resource="rule", resource_name=f"{prefix}-*")
+        rules = stack.format_arn(
+            service="events", resource="rule", resource_name=names.all_rules(prefix)
+        )
         self.log_group = log_group = logs.LogGroup(
             self,
             "LogGroup",
@@ -61,35 +66,33 @@ class Provider(Construct):
         # The ARN as CloudFormation gives it: with ":*", for the streams in the group.
         self._allow(["logs:CreateLogStream", "logs:PutLogEvents"], log_group.log_group_arn)
         self._allow(
-            ["events:PutRule", "events:PutTargets", "events:RemoveTargets", "events:DeleteRule"],
+            _operations("events"),
             rules,
             wildcard="Every request polls with a rule of its own; the prefix is this stack's.",
         )
         self._allow(
-            ["ssm:PutParameter", "ssm:GetParametersByPath", "ssm:DeleteParameters"],
-            stack.format_arn(service="ssm", resource="parameter", resource_name=f"{prefix}/*"),
+            _operations("ssm"),
+            stack.format_arn(
+                service="ssm", resource="parameter", resource_name=names.all_parameters(prefix)
+            ),
             wildcard="Every request has parameters of its own; the prefix is this stack's.",
         )
-        self._allow(
-            ["cloudformation:DescribeStacks", "cloudformation:DescribeStackEvents"],
-            Aws.STACK_ID,
-        )
+        self._allow(_operations("cloudformation"), Aws.STACK_ID)
         self.function = lambda_.Function(
             self,
             "Function",
             description="Patches the software of SageMaker HyperPod clusters",
             code=_code(self),
-            handler=HANDLER,
+            handler=names.ENTRY_POINT,
             runtime=lambda_.Runtime.PYTHON_3_14,
             architecture=lambda_.Architecture.ARM_64,
             memory_size=256,
-            timeout=Duration.minutes(3),
+            timeout=Duration.seconds(FUNCTION_TIMEOUT),
             role=self._role,  # pyright: ignore[reportArgumentType]
             log_group=log_group,
             environment={
-                "HYPERPOD_SOFTWARE_PREFIX": prefix,
-                # Every reason ends with it.
-                "HYPERPOD_SOFTWARE_LOG_GROUP": log_group.log_group_name,
+                names.PREFIX_VARIABLE: prefix,
+                names.LOG_GROUP_VARIABLE: log_group.log_group_name,
             },
         )
         self._permission = lambda_.CfnPermission(
@@ -113,11 +116,7 @@ class Provider(Construct):
         What is returned must be there before it is asked.
         """
         self._allow(
-            [
-                "sagemaker:DescribeCluster",
-                "sagemaker:ListClusterNodes",
-                "sagemaker:UpdateClusterSoftware",
-            ],
+            _operations("sagemaker"),
             cluster.arn or self._arn("sagemaker", "cluster"),
             conditions={
                 "StringEquals": {f"aws:ResourceTag/{key}": value for key, value in tags.items()}
@@ -158,7 +157,7 @@ class Provider(Construct):
         between two images is to show the image alone. Only an AMI's owner can share it anyway.
         """
         self._allow(
-            ["ec2:DescribeImages", "ec2:DescribeSnapshots"],
+            _operations("ec2"),
             "*",
             wildcard="These actions know no resources.",
         )
@@ -215,6 +214,11 @@ def _as_shown(resolved: Any) -> str:
             return str(resolved)
 
 
+def _operations(service: str) -> list[str]:
+    """What the handler calls of a service, as a policy allows it."""
+    return [f"{service}:{operation}" for operation in names.OPERATIONS[service]]
+
+
 def _code(scope: Construct) -> lambda_.Code:
     """The function's code, as a file of the assembly: without staging, templates point to it."""
     asset = handler_asset(handler_directory())
@@ -234,4 +238,4 @@ def _prefix(provider: Construct, stack: Stack) -> str:
     while outermost.nested_stack_parent is not None:
         outermost = outermost.nested_stack_parent
     unique = f"{outermost.stack_name}\0{provider.node.path}"
-    return f"HyperPodSoftware-{hashlib.sha256(unique.encode()).hexdigest()[:8]}"
+    return names.prefix_for(hashlib.sha256(unique.encode()).hexdigest())

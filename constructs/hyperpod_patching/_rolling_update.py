@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from aws_cdk import Duration, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 
-from ._validation import (
-    PropertyError,
-    check_alarm_name,
-    check_flag,
-    check_integer,
-    check_same_place,
+from hyperpod_software.contract.properties import (
+    CAPACITY_PERCENTAGE,
+    INSTANCE_COUNT,
+    AlarmMember,
+    BatchMember,
+    DeploymentMember,
+    PolicyMember,
 )
+from hyperpod_software.contract.values import ALARM_NAME, ALARMS, BATCH_SIZES, WAIT_INTERVAL
 
-_WAIT_MAX_SECONDS: Final = 3600
-_ALARMS_MAX: Final = 10
+from ._validation import PropertyError, check_flag, check_same_place, check_text, check_whole
+
+_FACTORIES: Final = {INSTANCE_COUNT: "BatchSize.count", CAPACITY_PERCENTAGE: "BatchSize.percent"}
 _ALARM_ARN_PARTS: Final = 7
 
 
@@ -37,24 +40,20 @@ class BatchSize:
 
     def __post_init__(self) -> None:
         """Refuse what the API would refuse, however the object was made."""
-        match self.type:
-            case "INSTANCE_COUNT":
-                check_integer("BatchSize.count", self.value)
-            case "CAPACITY_PERCENTAGE":
-                check_integer("BatchSize.percent", self.value, 100)
-            case _:
-                raise PropertyError(
-                    "BatchSize.type", self.type, "INSTANCE_COUNT or CAPACITY_PERCENTAGE"
-                )
+        given = cast("object", self.type)
+        if not isinstance(given, str) or given not in BATCH_SIZES:
+            raise PropertyError("BatchSize.type", given, " or ".join(BATCH_SIZES))
+        check_whole(_FACTORIES[given], self.value, BATCH_SIZES[given])
 
     @staticmethod
     def count(nodes: float) -> BatchSize:
         """At most this many nodes at a time.
 
-        :param nodes: a whole number of at least 1 (or a number token).
+        :param nodes: a whole number from 1 to 6758, the most nodes that a group has (or a number
+            token).
         :raises PropertyError: for anything else.
         """
-        return BatchSize("INSTANCE_COUNT", nodes)
+        return BatchSize(INSTANCE_COUNT, nodes)
 
     @staticmethod
     def percent(percentage: float) -> BatchSize:
@@ -66,11 +65,11 @@ class BatchSize:
             the minimum; a percentage above 100 is refused here because it can only be a mistake.
         :raises PropertyError: for anything else.
         """
-        return BatchSize("CAPACITY_PERCENTAGE", percentage)
+        return BatchSize(CAPACITY_PERCENTAGE, percentage)
 
     def render(self) -> dict[str, Any]:
         """The API's ``CapacitySizeConfig``."""
-        return {"Type": self.type, "Value": self.value}
+        return {BatchMember.TYPE: self.type, BatchMember.VALUE: self.value}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,15 +146,15 @@ class RollingUpdate:
         """The API's ``DeploymentConfiguration``."""
         config: dict[str, Any] = {}
         if self.max_batch_size is not None:
-            policy = {"MaximumBatchSize": self.max_batch_size.render()}
+            policy = {PolicyMember.BATCH: self.max_batch_size.render()}
             if self.rollback_max_batch_size is not None:
-                policy["RollbackMaximumBatchSize"] = self.rollback_max_batch_size.render()
-            config["RollingUpdatePolicy"] = policy
+                policy[PolicyMember.ROLLBACK_BATCH] = self.rollback_max_batch_size.render()
+            config[DeploymentMember.POLICY] = policy
         if self.wait_interval is not None:
-            config["WaitIntervalInSeconds"] = self.wait_interval.to_seconds()
+            config[DeploymentMember.WAIT_INTERVAL] = self.wait_interval.to_seconds()
         if self.rollback_alarms is not None:
-            config["AutoRollbackConfiguration"] = [
-                {"AlarmName": alarm.alarm_name} for alarm in self.rollback_alarms
+            config[DeploymentMember.ALARMS] = [
+                {AlarmMember.NAME: alarm.alarm_name} for alarm in self.rollback_alarms
             ]
         return config
 
@@ -166,9 +165,9 @@ def _check_wait(value: object) -> None:
     if value.is_unresolved():
         return
     seconds = value.to_seconds(integral=False)
-    if seconds != int(seconds) or not 0 <= seconds <= _WAIT_MAX_SECONDS:
+    if seconds != int(seconds) or not WAIT_INTERVAL.allows(int(seconds)):
         raise PropertyError(
-            "wait_interval", f"{seconds:g} seconds", f"whole seconds from 0 to {_WAIT_MAX_SECONDS}"
+            "wait_interval", f"{seconds:g} seconds", f"whole seconds from {WAIT_INTERVAL}"
         )
 
 
@@ -176,14 +175,14 @@ def _check_alarms(value: object) -> tuple[cloudwatch.IAlarm, ...]:
     if isinstance(value, str) or not isinstance(value, Sequence):
         raise PropertyError("rollback_alarms", value, "a list of alarms")
     alarms: Sequence[cloudwatch.IAlarm] = value  # pyright: ignore[reportUnknownVariableType]
-    if not 1 <= len(alarms) <= _ALARMS_MAX:
-        raise PropertyError("rollback_alarms", f"{len(alarms)} alarms", "1 to 10 alarms")
+    if not ALARMS.allows(len(alarms)):
+        raise PropertyError("rollback_alarms", f"{len(alarms)} alarms", f"{ALARMS} alarms")
     seen: set[str] = set()
     for index, alarm in enumerate(alarms):
         name = f"rollback_alarms[{index}]"
         if not hasattr(alarm, "alarm_name"):
             raise PropertyError(name, alarm, "a CloudWatch alarm, such as Alarm.from_alarm_name(…)")
-        if check_alarm_name(name, alarm.alarm_name) in seen:
+        if check_text(name, alarm.alarm_name, ALARM_NAME) in seen:
             raise PropertyError(name, alarm.alarm_name, "named once")
         seen.add(alarm.alarm_name)
     return tuple(alarms)

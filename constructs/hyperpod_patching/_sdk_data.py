@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, cast
 
 from botocore.loaders import Loader
 
-OPERATIONS: Final[Mapping[str, tuple[str, ...]]] = {
-    "cloudformation": ("DescribeStackEvents", "DescribeStacks"),
-    "ec2": ("DescribeImages", "DescribeSnapshots"),
-    "events": ("DeleteRule", "PutRule", "PutTargets", "RemoveTargets"),
-    "sagemaker": ("DescribeCluster", "ListClusterNodes", "UpdateClusterSoftware"),
-    "ssm": ("DeleteParameters", "GetParametersByPath", "PutParameter"),
-}
-"""Every operation the handler calls, by service: the asset knows these and no other."""
+from hyperpod_software.contract.names import OPERATIONS
 
 # What botocore reads besides, to make any client.
 _WHOLE: Final = ("_retry", "partitions", "sdk-default-configuration")

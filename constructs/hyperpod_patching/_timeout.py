@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import Final
 
 from aws_cdk import Duration
 
-from ._validation import PropertyError
+from hyperpod_software.contract.times import ANSWER_MARGIN, SERVICE_TIMEOUT, WINDOW, windows
+from hyperpod_software.contract.values import TIMEOUT
 
-_SHORTEST: Final = 5 * 60
-_LONGEST: Final = 24 * 3600
-# CloudFormation waits an hour at most for a custom resource …
-_SERVICE_TIMEOUT_MAX: Final = 3600
-# … and the function needs some of it to tell how far the patch got.
-_MARGIN: Final = 3 * 60
-_WINDOW: Final = _SERVICE_TIMEOUT_MAX - _MARGIN
+from ._validation import PropertyError
 
 
 @dataclass(frozen=True)
@@ -29,18 +22,18 @@ class Timeout:
     def of(cls, value: object) -> Timeout:
         """The timeout a user declared, or the longest that one custom resource can hold."""
         if value is None:
-            return cls(_WINDOW)
+            return cls(WINDOW)
         if not isinstance(value, Duration):
             raise PropertyError("timeout", value, "a Duration")
         if value.is_unresolved():
             raise PropertyError("timeout", value, "known at synthesis")
         seconds = value.to_seconds(integral=False)
-        if not _SHORTEST <= seconds <= _LONGEST:
+        if not TIMEOUT.lowest <= seconds <= TIMEOUT.highest:
             raise PropertyError(
                 "timeout",
                 f"{seconds:g} seconds",
-                "from 5 minutes to 24 hours: CloudFormation documents no stack operation that is "
-                "sure to go on for longer",
+                f"from {TIMEOUT.lowest // 60} minutes to {TIMEOUT.highest // 3600} hours: "
+                "CloudFormation documents no stack operation that is sure to go on for longer",
             )
         if seconds != int(seconds):
             raise PropertyError("timeout", f"{seconds:g} seconds", "in whole seconds")
@@ -49,12 +42,12 @@ class Timeout:
     @property
     def windows(self) -> int:
         """In how many custom resources, one after the other, CloudFormation waits."""
-        return math.ceil(self.seconds / _WINDOW)
+        return windows(self.seconds)
 
     def refuse_waiters(self, because: str) -> None:
         """Raise where one custom resource cannot hold it."""
         if self.windows > 1:
-            longest = _WINDOW // 60
+            longest = WINDOW // 60
             raise PropertyError(
                 "timeout", f"{self.seconds} seconds", f"at most {longest} minutes {because}"
             )
@@ -62,4 +55,4 @@ class Timeout:
     @property
     def service_timeout(self) -> Duration:
         """The first custom resource's ``ServiceTimeout``."""
-        return Duration.seconds(min(_SERVICE_TIMEOUT_MAX, self.seconds + _MARGIN))
+        return Duration.seconds(min(SERVICE_TIMEOUT, self.seconds + ANSWER_MARGIN))

@@ -1,46 +1,37 @@
-"""What SageMaker accepts, checked while the template is written.
+"""What the handler and SageMaker accept, checked while the template is written.
 
 botocore checks only required members and minimums, so a bad pattern or a value above its maximum
-would otherwise come back minutes later as a failed deployment. Every bound here is the one of the
-SageMaker service model (``UpdateClusterSoftware``) unless a comment says otherwise. Values that
-only CloudFormation knows (tokens) pass through unresolved.
+would otherwise come back minutes later as a failed deployment. What is allowed stands in the
+contract with the handler. Values that only CloudFormation knows (tokens) pass through unresolved.
 """
 
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from typing import Any, Final
 
 from aws_cdk import Stack, Token
 
+from hyperpod_software.contract import values
+from hyperpod_software.contract.values import Range, Text
+
 _LONGEST_SHOWN: Final = 80
 
-_NAME: Final = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9])*", re.ASCII)
-_NAME_MAX: Final = 63
-_CLUSTER_ARN: Final = re.compile(
-    r"arn:aws[a-z\-]*:sagemaker:[a-z0-9\-]*:[0-9]{12}:cluster/[a-z0-9]{12}", re.ASCII
-)
-_A_CLUSTER_NAME: Final = "a HyperPod cluster's name (1 to 63 letters, digits and inner hyphens)"
-_A_CLUSTER_ARN: Final = "a HyperPod cluster's ARN (ending in cluster/ and 12 characters)"
-_AMI: Final = re.compile(r"ami-[0-9a-fA-F]{8,17}", re.ASCII)
-_VERSION: Final = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+", re.ASCII)
-_VERSION_MAX: Final = 64
-_LINE: Final = re.compile(r"[0-9]+\.[0-9]+", re.ASCII)
-_LINE_MAX: Final = _VERSION_MAX - 2  # for ".0"
-_GROUPS_MAX: Final = 100
-_ALARM_NAME_MAX: Final = 255
-_INTEGER_MAX: Final = 2**31 - 1
-# Ours: the revision is never sent to SageMaker.
-_REVISION: Final = re.compile(r"[!-~]([ -~]{0,62}[!-~])?", re.ASCII)
 # Systems Manager's own rules for a parameter's name.
-_PARAMETER: Final = re.compile(r"[a-zA-Z0-9_.\-]+|(/[a-zA-Z0-9_.\-]+)+", re.ASCII)
-_PARAMETER_MAX: Final = 1011
-_PARAMETER_LEVELS: Final = 15
+_PARAMETER: Final = Text(
+    "the name of an SSM parameter: letters, digits and _.- in at most 15 levels, each after a / "
+    "where there are several, without a version",
+    r"[a-zA-Z0-9_.\-]+|(/[a-zA-Z0-9_.\-]+){1,15}",
+    1011,
+)
 # What AWS allows in tags; nothing here has a meaning in an IAM policy.
-_TAG_KEY: Final = re.compile(r"[\w .:/=+\-@]{1,128}")
-_TAG_VALUE: Final = re.compile(r"[\w .:/=+\-@]{0,256}")
+_TAG_KEY: Final = Text(
+    "1 to 128 letters, digits, spaces and any of _.:/=+-@", r"[\w .:/=+\-@]+", 128
+)
+_TAG_VALUE: Final = Text(
+    "at most 256 letters, digits, spaces and any of _.:/=+-@", r"[\w .:/=+\-@]*", 256
+)
 
 
 class PropertyError(ValueError):
@@ -84,43 +75,42 @@ def check_same_place(
             raise PropertyError(property_name, value, f"in the stack's own {what}, {own}")
 
 
-def _text(property_name: str, value: object, pattern: re.Pattern[str], requirement: str) -> str:
-    if isinstance(value, str) and (pattern.fullmatch(value) or unresolved(value)):
+def check_text(property_name: str, value: object, text: Text) -> str:
+    """A text that the contract allows, or a token."""
+    if isinstance(value, str) and (text.allows(value) or unresolved(value)):
         return value
-    raise PropertyError(property_name, value, requirement)
+    raise PropertyError(property_name, value, text.allowed)
+
+
+def check_whole(property_name: str, value: object, bounds: Range) -> float:
+    """A whole number that the contract allows, or a token."""
+    if isinstance(value, float) and unresolved(value):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool) and bounds.allows(value):
+        return value
+    raise PropertyError(property_name, value, bounds.allowed)
 
 
 def check_cluster(value: object) -> str:
     """The name or the ARN of a cluster."""
     if not isinstance(value, str):
         raise PropertyError("cluster", value, "a CfnCluster, a cluster's name or its ARN")
-    if _is_cluster_name(value) or _CLUSTER_ARN.fullmatch(value) or unresolved(value):
+    named, arn = values.CLUSTER_NAME, values.CLUSTER_ARN
+    if named.allows(value) or arn.allows(value) or unresolved(value):
         return value
-    raise PropertyError("cluster", value, f"{_A_CLUSTER_NAME} or {_A_CLUSTER_ARN}")
-
-
-def check_cluster_arn(value: object) -> str:
-    """The ARN of a cluster."""
-    return _text("cluster_arn", value, _CLUSTER_ARN, _A_CLUSTER_ARN)
+    raise PropertyError("cluster", value, f"{named.allowed} or {arn.allowed}")
 
 
 def check_cluster_name(value: object) -> str:
     """The name of a cluster."""
-    if (
-        isinstance(value, str)
-        and not value.startswith("arn:")
-        and (_is_cluster_name(value) or unresolved(value))
-    ):
-        return value
-    raise PropertyError("cluster_name", value, _A_CLUSTER_NAME)
-
-
-def _is_cluster_name(value: str) -> bool:
-    return len(value) <= _NAME_MAX and _NAME.fullmatch(value) is not None
+    # "arn:" may be all that is known of a token.
+    if isinstance(value, str) and value.startswith("arn:"):
+        raise PropertyError("cluster_name", value, values.CLUSTER_NAME.allowed)
+    return check_text("cluster_name", value, values.CLUSTER_NAME)
 
 
 def check_instance_groups(value: object) -> tuple[str, ...]:
-    """The names of 1 to 100 different instance groups."""
+    """The names of different instance groups, as many as a call takes."""
     name = "instance_groups"
     if isinstance(value, str) or not isinstance(value, Sequence):
         raise PropertyError(name, value, "a list of instance group names")
@@ -129,70 +119,31 @@ def check_instance_groups(value: object) -> tuple[str, ...]:
         raise PropertyError(
             name, groups, "a list whose length is known at synthesis (its items may be tokens)"
         )
-    if not 1 <= len(groups) <= _GROUPS_MAX:
+    if not values.GROUPS.allows(len(groups)):
         raise PropertyError(
             name,
             groups,
-            "1 to 100 instance group names; leave it out for every group of the cluster",
+            f"{values.GROUPS} instance group names; leave it out for every group of the cluster",
         )
     seen: dict[str, None] = {}
     for index, group in enumerate(groups):
-        if isinstance(group, str) and len(group) > _NAME_MAX and not unresolved(group):
-            raise PropertyError(f"{name}[{index}]", group, "at most 63 characters long")
-        _text(f"{name}[{index}]", group, _NAME, "letters and digits, with hyphens only inside")
+        check_text(f"{name}[{index}]", group, values.GROUP_NAME)
         if group in seen:
             raise PropertyError(f"{name}[{index}]", group, "named once")
         seen[group] = None
     return tuple(seen)
 
 
-def check_ami(value: object) -> str:
-    """The id of an AMI."""
-    return _text("image_id", value, _AMI, "an AMI id: ami- and 8 to 17 hexadecimal digits")
-
-
-def check_version(property_name: str, value: object) -> str:
-    """A release version of a HyperPod-managed AMI."""
-    requirement = "a release version MAJOR.MINOR.PATCH of at most 64 characters, such as 1.3.0"
-    if isinstance(value, str) and len(value) > _VERSION_MAX and not unresolved(value):
-        raise PropertyError(property_name, value, requirement)
-    return _text(property_name, value, _VERSION, requirement)
-
-
-def check_line(value: object) -> str:
-    """A line of releases: what all its release versions begin with."""
-    if isinstance(value, str) and len(value) <= _LINE_MAX and _LINE.fullmatch(value):
+def check_known(property_name: str, value: object, text: Text) -> str:
+    """A text that the contract allows, and no token."""
+    if isinstance(value, str) and text.allows(value):
         return value
-    raise PropertyError(
-        "line", value, "a line of releases MAJOR.MINOR, known at synthesis, such as 1.3"
-    )
-
-
-def check_revision(value: object) -> str:
-    """A revision: free text that makes the same image a new declaration."""
-    return _text(
-        "revision",
-        value,
-        _REVISION,
-        "1 to 64 printable ASCII characters that neither begin nor end with a space",
-    )
+    raise PropertyError(property_name, value, f"{text.allowed}, known at synthesis")
 
 
 def check_parameter_name(value: object) -> str:
     """The name of a parameter in Systems Manager, known at synthesis."""
-    if (
-        isinstance(value, str)
-        and len(value) <= _PARAMETER_MAX
-        and value.count("/") <= _PARAMETER_LEVELS
-        and _PARAMETER.fullmatch(value)
-    ):
-        return value
-    raise PropertyError(
-        "parameter_name",
-        value,
-        "the name of an SSM parameter, known at synthesis: letters, digits and _.- in at most "
-        "15 levels, each after a / where there are several, without a version",
-    )
+    return check_known("parameter_name", value, _PARAMETER)
 
 
 def check_flag(property_name: str, value: object) -> bool:
@@ -202,45 +153,8 @@ def check_flag(property_name: str, value: object) -> bool:
     raise PropertyError(property_name, value, "True or False")
 
 
-def check_integer(property_name: str, value: object, maximum: int = _INTEGER_MAX) -> float:
-    """A whole number from 1 to ``maximum``."""
-    if isinstance(value, float) and unresolved(value):
-        return value
-    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= maximum:
-        return value
-    raise PropertyError(property_name, value, f"a whole number from 1 to {maximum}")
-
-
-def check_alarm_name(property_name: str, value: object) -> str:
-    """The name of a CloudWatch alarm."""
-    requirement = "the name of a CloudWatch alarm: 1 to 255 characters, not blank, and not its ARN"
-    # "." of the model's pattern does not match the end of a line.
-    if isinstance(value, str) and unresolved(value):
-        return value
-    if (
-        isinstance(value, str)
-        and value.strip()
-        and not value.startswith("arn:")
-        and len(value) <= _ALARM_NAME_MAX
-        # … and CloudWatch takes no control characters.
-        and not re.search(r"[\x00-\x1f\x7f\u0085\u2028\u2029\ud800-\udfff]", value)
-    ):
-        return value
-    raise PropertyError(property_name, value, requirement)
-
-
 def check_tag(property_name: str, key: object, value: object) -> tuple[str, str]:
     """A tag's key and value."""
-    _text(
-        f"{property_name}'s key",
-        key,
-        _TAG_KEY,
-        "1 to 128 letters, digits, spaces and any of _.:/=+-@",
-    )
-    _text(
-        f"{property_name}[{key!r}]",
-        value,
-        _TAG_VALUE,
-        "at most 256 letters, digits, spaces and any of _.:/=+-@",
-    )
+    check_text(f"{property_name}'s key", key, _TAG_KEY)
+    check_text(f"{property_name}[{key!r}]", value, _TAG_VALUE)
     return str(key), str(value)

@@ -26,12 +26,13 @@ from aws_cdk import (
 )
 from constructs import Construct, IConstruct, IValidation
 
+from hyperpod_software.contract.answers import HANDOVER, Attribute
+from hyperpod_software.contract.properties import WAITER_TYPE, WaiterProperty
+from hyperpod_software.contract.times import SERVICE_TIMEOUT
+
 from ._resources import properties_of, references_in, resources_in
 
-# Never changes: CloudFormation cannot change the type of a resource that exists.
-RESOURCE_TYPE: Final = "Custom::HyperPodPatchWaiter"
-HANDOVER: Final = "Handover"
-_CHANGING: Final = (HANDOVER, "Outcome", "PatchedInstanceGroups", "PatchedNodeCount")
+_CHANGING: Final = (HANDOVER, Attribute.OUTCOME, Attribute.GROUPS, Attribute.NODES)
 """The attributes that a new patch changes: all but the cluster's ARN."""
 _MAX_RESOURCES: Final = 500
 # Made by the CDK for a reference to a stack in another region.
@@ -48,14 +49,14 @@ def add_waiters(
             scope,
             # Its own name, so that outputs stay when the chain grows or shrinks.
             "WaiterLast" if window == windows else f"Waiter{window}",
-            resource_type=RESOURCE_TYPE,
+            resource_type=WAITER_TYPE,
             service_token=service_token,
-            service_timeout=Duration.hours(1),
+            service_timeout=Duration.seconds(SERVICE_TIMEOUT),
             properties={
                 # A token: whoever renames the construct overrides the id afterwards.
-                "Resource": _cfn(first).logical_id,
-                "Window": window,
-                HANDOVER: chain[-1].get_att_string(HANDOVER),
+                WaiterProperty.RESOURCE: _cfn(first).logical_id,
+                WaiterProperty.WINDOW: window,
+                WaiterProperty.HANDOVER: chain[-1].get_att_string(HANDOVER),
             },
         )
         chain.append(waiter)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from hyperpod_software.case import Case
 from hyperpod_software.edges.budget import budget
-from hyperpod_software.edges.memory import Buried, ParameterStore, Unsure
-from hyperpod_software.edges.sagemaker import CallResult, SageMaker
-from hyperpod_software.edges.stack import Stack
+from hyperpod_software.edges.memory import Buried, Unsure
+from hyperpod_software.edges.sagemaker import CallResult
 from hyperpod_software.journal import say
 from hyperpod_software.patience import patiently
 from hyperpod_software.rules.sentences import listed
 from hyperpod_software.rules.starting import may_call
+from hyperpod_software.services import Services
 from hyperpod_software.words.decision import Patch, Wait
 from hyperpod_software.words.memory import Call, Sight, digest
 from hyperpod_software.words.problem import Problem
@@ -22,18 +20,11 @@ from hyperpod_software.words.request import Request
 class Caller:
     """Calls for a patch, unless something speaks against it."""
 
-    def __init__(
-        self,
-        store: ParameterStore,
-        *,
-        sagemaker: SageMaker,
-        stack: Stack,
-        clock: Callable[[], float],
-    ) -> None:
-        self._store = store
-        self._sagemaker = sagemaker
-        self._stack = stack
-        self._clock = clock
+    def __init__(self, services: Services) -> None:
+        self._store = services.store
+        self._sagemaker = services.sagemaker
+        self._stack = services.stack
+        self._clock = services.clock
 
     def call(self, case: Case, request: Request, patch: Patch) -> Wait:
         """Make the call, whatever comes of it. The request is remembered already.

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import Any, cast
 
+from hyperpod_software.contract.properties import (
+    CAPACITY_PERCENTAGE,
+    DeploymentMember,
+    PolicyMember,
+)
+from hyperpod_software.contract.times import WINDOW
 from hyperpod_software.edges.memory import Memory
-from hyperpod_software.edges.properties import BadProperty, parse_declaration, parse_software
+from hyperpod_software.words.incoming import Incoming
 from hyperpod_software.words.memory import Call, Progress, Sight
-from hyperpod_software.words.request import WINDOW, Request, Ticket, Window
+from hyperpod_software.words.problem import BadProperty
+from hyperpod_software.words.request import Request, Ticket, Window
 from hyperpod_software.words.software import Declaration
-
-Event = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -28,9 +31,8 @@ class Surroundings:
 class Case:
     """One invocation's view of one patch."""
 
-    ticket: Ticket
+    incoming: Incoming
     """The request that declared it."""
-    event: Event
     path: str
     memory: Memory | None
     rollback: bool | None
@@ -39,6 +41,22 @@ class Case:
     """CloudFormation delivered it, rather than our rule: the rule may be missing still."""
     surroundings: Surroundings
     hold_until: float = 0.0
+    registered: bool = False
+    """This invocation has seen to it that the request is remembered and our rule wakes us."""
+
+    @property
+    def ticket(self) -> Ticket:
+        return self.incoming.ticket
+
+    @property
+    def cluster(self) -> str | None:
+        return self.incoming.cluster
+
+    @property
+    def declared(self) -> Declaration | None:
+        """``None``: what is declared cannot be used."""
+        asks = self.incoming.asks
+        return asks if isinstance(asks, Declaration) else None
 
     @property
     def call(self) -> Call | None:
@@ -58,34 +76,24 @@ class Case:
         return progress != self.memory.progress
 
     @property
-    def cluster(self) -> str | None:
-        """The declared cluster, read without judging: an answer needs an id in every case."""
-        properties = self.event.get("ResourceProperties")
-        given = cast("Event", properties) if isinstance(properties, dict) else {}
-        name: object = given.get("ClusterName")
-        return name[:256] if isinstance(name, str) and name else None
-
-    @cached_property
     def request(self) -> Request:
-        """The request with its declarations parsed. Raises ``BadProperty``."""
+        """What is asked for. Raises ``BadProperty``."""
+        incoming = self.incoming
+        if isinstance(incoming.asks, BadProperty):
+            raise incoming.asks
+        assert isinstance(incoming.asks, Declaration), "a waiter is taken up by the relay"
         return Request(
-            ticket=self.ticket,
-            declared=parse_declaration(self.event.get("ResourceProperties")),
-            previous=_previous(self.event),
-            rollback=bool(self.rollback),
+            incoming.ticket, incoming.asks, incoming.previous, rollback=bool(self.rollback)
         )
 
     @property
     def batch(self) -> str | None:
         """The declared batch size, for people to read."""
-        try:
-            deployment = self.request.declared.deployment or {}
-        except BadProperty:
-            return None
-        size = deployment.get("RollingUpdatePolicy", {}).get("MaximumBatchSize")
+        deployment = (self.declared and self.declared.deployment) or {}
+        size = deployment.get(DeploymentMember.POLICY, {}).get(PolicyMember.BATCH)
         if size is None:
             return None
-        return f"{size['Value']}%" if size["Type"] == "CAPACITY_PERCENTAGE" else str(size["Value"])
+        return f"{size['Value']}%" if size["Type"] == CAPACITY_PERCENTAGE else str(size["Value"])
 
     # -- in which window ----------------------------------------------------------------
 
@@ -94,10 +102,7 @@ class Case:
         """The one in which CloudFormation waits now, or waited last."""
         if self.memory is not None and self.memory.window is not None:
             return self.memory.window
-        try:
-            seconds = min(self.request.declared.timeout, WINDOW)
-        except BadProperty:
-            seconds = WINDOW
+        seconds = min(self.declared.timeout, WINDOW) if self.declared else WINDOW
         return Window(self.ticket, seconds=seconds, rollback=self.rollback)
 
     @property
@@ -118,35 +123,21 @@ class Case:
     @property
     def last_window(self) -> bool:
         """No other can follow it."""
-        try:
-            return not self.softly and self.window.number >= self.request.windows
-        except BadProperty:
+        if self.declared is None:
             return True
+        return not self.softly and self.window.number >= self.request.windows
 
     @property
     def ends(self) -> float:
         """When this request stops waiting for what it waits for now (epoch seconds)."""
-        try:
-            request = self.request
-        except BadProperty:
+        if self.declared is None:
             return self.window.ends
-        until = request.deadline if self.call is not None else request.begin_by
+        until = self.request.deadline if self.call is not None else self.request.begin_by
         return min(until, self.window.ends) if self.last_window else until
 
     @property
     def forgotten(self) -> float:
         """When nobody can ask for it any more, whatever happened (epoch seconds)."""
-        try:
-            return max(self.request.deadline, self.window.abandoned)
-        except BadProperty:
+        if self.declared is None:
             return self.window.abandoned
-
-
-def _previous(event: Event) -> Declaration | None:
-    """The declaration before. In a rollback it is the failed one, which may be anything."""
-    if "OldResourceProperties" not in event:
-        return None
-    try:
-        return parse_software(event["OldResourceProperties"])
-    except BadProperty:
-        return None
+        return max(self.request.deadline, self.window.abandoned)

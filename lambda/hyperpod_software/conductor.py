@@ -9,20 +9,18 @@ do is claimed in memory first (see ``edges.memory``).
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 from hyperpod_software.caller import Caller
-from hyperpod_software.case import Case, Event, Surroundings
+from hyperpod_software.case import Case, Surroundings
+from hyperpod_software.contract.answers import Outcome
 from hyperpod_software.edges.budget import budget
-from hyperpod_software.edges.images import Images
-from hyperpod_software.edges.memory import Buried, Memory, ParameterStore, Unsure, claimer
-from hyperpod_software.edges.polling import Poll, Polling
-from hyperpod_software.edges.properties import BadProperty
-from hyperpod_software.edges.sagemaker import SageMaker
-from hyperpod_software.edges.stack import Stack
-from hyperpod_software.edges.tickets import read_ticket, slim
+from hyperpod_software.edges.memory import Buried, Memory, Unsure, claimer
+from hyperpod_software.edges.polling import Poll
+from hyperpod_software.edges.tickets import read_event
 from hyperpod_software.ending import Ending
 from hyperpod_software.journal import say, say_finished, say_other_patching, say_waiting
 from hyperpod_software.patience import patiently
@@ -36,10 +34,12 @@ from hyperpod_software.rules.sentences import sentence
 from hyperpod_software.rules.starting import credentials_too_short, is_taken_back
 from hyperpod_software.rules.undoing import left, overtaken, softened, unwatched
 from hyperpod_software.rules.watching import judge
+from hyperpod_software.services import Services
 from hyperpod_software.words.cluster import Cluster
-from hyperpod_software.words.decision import CountNodes, Finish, Outcome, Patch, Wait, failed
+from hyperpod_software.words.decision import CountNodes, Finish, Patch, Wait, failed
+from hyperpod_software.words.incoming import Incoming
 from hyperpod_software.words.memory import Call
-from hyperpod_software.words.problem import Problem
+from hyperpod_software.words.problem import BadProperty, Problem
 from hyperpod_software.words.reply import Reply
 from hyperpod_software.words.request import Request, RequestType
 
@@ -49,32 +49,24 @@ log = logging.getLogger(__name__)
 class Conductor:
     """Begins requests, looks at them, and forgets them."""
 
-    def __init__(
-        self,
-        store: ParameterStore,
-        *,
-        sagemaker: SageMaker,
-        images: Images,
-        polling: Polling,
-        stack: Stack,
-        clock: Callable[[], float],
-    ) -> None:
-        self._store = store
-        self._sagemaker = sagemaker
-        self._images = images
-        self._polling = polling
-        self._stack = stack
-        self._clock = clock
-        self._caller = Caller(store, sagemaker=sagemaker, stack=stack, clock=clock)
-        self.ending = Ending(store, polling=polling, clock=clock)
-        self._planner = planner = Planner(sagemaker, clock)
-        self._relay = Relay(store, planner, sagemaker=sagemaker, stack=stack, clock=clock)
+    def __init__(self, services: Services) -> None:
+        self._store = services.store
+        self._sagemaker = services.sagemaker
+        self._images = services.images
+        self._polling = services.polling
+        self._stack = services.stack
+        self._clock = services.clock
+        self._caller = Caller(services)
+        self.ending = Ending(services)
+        self._planner = Planner(services)
+        self._relay = Relay(services, self._planner)
 
     # -- what the door calls ------------------------------------------------------------
 
-    def begin(self, event: Event, surroundings: Surroundings) -> Reply | None:
+    def begin(self, event: Mapping[str, Any], surroundings: Surroundings) -> Reply | None:
         """A Create or Update came in; the reply, or ``None`` while it goes on."""
-        case = self._case(event, None, surroundings, first_hand=True)
+        incoming = self._read(event)
+        case = self._case(incoming, None, surroundings)
         ticket, path = case.ticket, case.path
         try:
             remembered = patiently(lambda: self._store.recall(path))
@@ -84,18 +76,18 @@ class Conductor:
             except Problem as problem:
                 # It must not keep this one from beginning: the end tries again.
                 say(ticket, "superseded", logging.ERROR, problem=str(problem))
-            case = self._case(event, remembered, surroundings, first_hand=True)
+            case = self._case(incoming, remembered, surroundings)
             return self._look(replace(case, hold_until=hold_until))
         except Problem as problem:
             return self._give_up(case, problem)
 
-    def wait(self, event: Event, surroundings: Surroundings) -> Reply | None:
+    def wait(self, event: Mapping[str, Any], surroundings: Surroundings) -> Reply | None:
         """A waiter's Create or Update came in; the reply, or ``None`` while it goes on."""
-        joined = self._relay.join(event, surroundings)
+        joined = self._relay.join(self._read(event), surroundings)
         if isinstance(joined, Reply):
             return joined
         path, memory = joined
-        return self._look(self._remembered(path, memory, surroundings, first_hand=True))
+        return self._look(self._remembered(path, memory, surroundings))
 
     def recall(self, poll: Poll) -> Memory | None:
         """What is remembered of a request that a poll names. Where nothing is, the poll
@@ -114,17 +106,16 @@ class Conductor:
 
     def look(self, path: str, memory: Memory, surroundings: Surroundings) -> Reply | None:
         """Our rule made us look; the reply, or ``None`` while it goes on."""
-        case = self._remembered(path, memory, surroundings, first_hand=False)
+        case = replace(self._remembered(path, memory, surroundings), first_hand=False)
         return self.ending.superseded(case) if memory.closed else self._look(case)
 
-    def forget(self, event: Event, surroundings: Surroundings) -> Reply:
+    def forget(self, event: Mapping[str, Any], surroundings: Surroundings) -> Reply:
         """A Delete came in: it ends any polling of this resource, touches no cluster, and
         always succeeds."""
-        case = self._case(event, None, surroundings, first_hand=True)
+        case = self._case(self._read(event), None, surroundings)
         try:
             ticket, path = case.ticket, case.path
             patiently(lambda: self.ending.bury_older(path, ticket))
-            self._store.forget_declaration(path.rpartition("/")[0])
             own = self._store.recall(path)
             kept = self.ending.kept(replace(case, memory=own))
             if kept is not None:
@@ -139,26 +130,24 @@ class Conductor:
 
     # -- one look -----------------------------------------------------------------------
 
-    def _case(
-        self, event: Event, memory: Memory | None, surroundings: Surroundings, *, first_hand: bool
-    ) -> Case:
-        ticket = read_ticket(event, self._clock())
+    def _read(self, event: Mapping[str, Any]) -> Incoming:
+        return read_event(event, self._clock())
+
+    def _case(self, incoming: Incoming, memory: Memory | None, surroundings: Surroundings) -> Case:
         if memory is not None:
-            ticket = replace(ticket, issued=memory.progress.issued)
+            ticket = replace(incoming.ticket, issued=memory.progress.issued)
+            incoming = replace(incoming, ticket=ticket)
         return Case(
-            ticket=ticket,
-            event=slim(event),
-            path=self._store.path(ticket),
+            incoming=incoming,
+            path=self._store.path(incoming.ticket),
             memory=memory,
             rollback=memory.progress.rollback if memory is not None else None,
-            first_hand=first_hand,
+            first_hand=True,
             surroundings=surroundings,
         )
 
-    def _remembered(
-        self, path: str, memory: Memory, surroundings: Surroundings, *, first_hand: bool
-    ) -> Case:
-        case = self._case(memory.event or {}, memory, surroundings, first_hand=first_hand)
+    def _remembered(self, path: str, memory: Memory, surroundings: Surroundings) -> Case:
+        case = self._case(self._read(memory.event or {}), memory, surroundings)
         return replace(case, path=path)
 
     def _look(self, case: Case) -> Reply | None:
@@ -189,7 +178,7 @@ class Conductor:
         if settled or now >= case.forgotten:
             end = decision if isinstance(decision, Finish) else unwatched(decision)
             say_finished(case, end, now)
-            self.ending.bury(case.path)
+            self.ending.clear(case.path, case.ticket)
         else:
             if isinstance(decision, Finish):
                 decision = Wait(sentence(f"No window of the stack waits: {decision.reason}"))
@@ -253,7 +242,8 @@ class Conductor:
             return case, decision
         if case.softly and not case.may_call:
             return case, Finish(Outcome.LEFT_AS_IS, "Its patch had not begun.", cluster)
-        self._open(case, decision.cluster)  # it may take its time, so before the caller looks
+        if case.first_hand:  # it may take its time, so before the caller looks
+            case = self._open(case, decision.cluster)
         return case, self._caller.call(case, request, decision)
 
     def _refusal(self, request: Request) -> str | None:
@@ -286,7 +276,7 @@ class Conductor:
 
     # -- remembering --------------------------------------------------------------------
 
-    def _open(self, case: Case, cluster: Cluster | None) -> None:
+    def _open(self, case: Case, cluster: Cluster | None) -> Case:
         """Remember the request and have us woken. Raises ``Buried`` where another
         invocation of the same request was faster: it goes on, this one stops. Raises ``Unsure``
         where there was no time to see what came of it."""
@@ -295,24 +285,25 @@ class Conductor:
         if case.memory is None and not patiently(lambda: store.claim(path, case.progress, by)):
             raise Buried
         if case.memory is None or case.memory.event is None:
-            patiently(lambda: store.keep_event(path, case.event))
+            patiently(lambda: store.keep_event(path, case.incoming.kept))
         wake = case.surroundings.function_arn, case.forgotten
         try:
             patiently(lambda: self._polling.start(path, *wake, cluster))
         except Problem as problem:
             if budget().late:  # it may be half made, and the request over: there is no time to look
                 raise Unsure(str(problem)) from None
-            if problem.kind is Problem.Kind.PASSING and store.recall_surely(path) is None:
-                self.ending.bury(path)
+            # The other invocation may have removed the rule before this one made half of it.
+            if problem.kind is Problem.Kind.PASSING and self.ending.bury_again(path):
                 raise Buried from None
             raise
+        return replace(case, registered=True)
 
     def _remember(self, case: Case, wait: Wait, cluster: Cluster | None) -> None:
         """Keep what this look saw for the next one."""
-        if case.first_hand:
+        if case.first_hand and not case.registered:
             # An invocation that was killed may have claimed, and not come to the rule.
             self._open(replace(case, memory=self._store.recall(case.path)), cluster)
-        elif not case.is_news(wait.sight, self._clock()):
+        elif not case.registered and not case.is_news(wait.sight, self._clock()):
             return
         current = self._store.recall(case.path)
         if current is None:
@@ -362,9 +353,12 @@ class Conductor:
             memory = self._store.recall(case.path)
         if memory is not None and memory.call is not None:
             return None  # it was begun: its rule is there, and the next look goes on
-        with suppress(Problem):
+        try:
             case = self._with_rollback(case)
             case = self._as_taken_back(case) or case
+        except Problem as unseen:
+            if unseen.kind is Problem.Kind.PASSING:
+                raise  # a rollback must not be failed: Lambda delivers the request again
         why = sentence(f"Nothing was patched: {told(problem)}")
         end = left(why, None) if case.rollback else failed(why)
         if memory is None:

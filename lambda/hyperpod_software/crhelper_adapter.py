@@ -26,11 +26,6 @@ if TYPE_CHECKING:
         _context: Any
         _sam_local: str | None
         _send_response: bool
-        Status: str
-        Reason: str
-        PhysicalResourceId: str
-        Data: dict[str, Any]
-        NoEcho: bool
 
         def __init__(self, *, json_logging: bool, log_level: str, boto_level: str) -> None: ...
         def __call__(self, event: dict[str, Any], context: Any) -> None: ...
@@ -48,7 +43,7 @@ else:
 class SoftwareResource(CfnResource):
     """A ``CfnResource`` whose functions return a ``Reply``, or ``None`` while it goes on."""
 
-    def __init__(self, deliver: Callable[[Reply, dict[str, Any], Any], None]) -> None:
+    def __init__(self, deliver: Callable[[Reply, Any], None]) -> None:
         # Under SAM local crhelper builds no clients. The three that it builds otherwise are
         # for the polling that is replaced here, and would cost each cold start.
         with _environment("AWS_SAM_LOCAL", "true"):
@@ -56,12 +51,23 @@ class SoftwareResource(CfnResource):
         self._sam_local = None
         self._deliver = deliver
         self._reply: Reply | None = None
+        self._look: Callable[[], Reply | None] = lambda: None
+
+        def look(_event: dict[str, Any], _context: Any) -> Reply | None:
+            return self._look()
+
+        for register in (self.poll_create, self.poll_update, self.poll_delete):
+            register(look)
+
+    def poll(self, event: dict[str, Any], context: Any, look: Callable[[], Reply | None]) -> None:
+        """Our rule makes us look at a request: it is called as crhelper calls its own polls."""
+        self._look = look
+        self({**event, "CrHelperPoll": True}, context)
 
     def _log_setup(self, event: dict[str, Any], context: Any) -> None:  # noqa: ARG002
         logs.set_up(aws_request_id=str(getattr(context, "aws_request_id", "")))
 
     def _crhelper_init(self, event: dict[str, Any], context: Any) -> bool:
-        self.NoEcho = False  # crhelper would carry it over from the invocation before
         self._reply = None
         return super()._crhelper_init(event, context)
 
@@ -71,11 +77,6 @@ class SoftwareResource(CfnResource):
     def _wrap_function(self, func: Handle | None) -> None:
         """Unlike crhelper's, lets no error become an answer: ``conductor`` weighs errors."""
         self._reply = func(self._event, self._context) if func is not None else None
-        if self._reply is not None:
-            response = self._reply.response
-            self.Status, self.Reason = response["Status"], response["Reason"]
-            self.PhysicalResourceId = response["PhysicalResourceId"]
-            self.Data = response["Data"]
 
     def _poll_enabled(self) -> bool:
         return True
@@ -95,7 +96,7 @@ class SoftwareResource(CfnResource):
         so that Lambda delivers the event again and the request is taken up where it was."""
         if status is not None or self._reply is None:
             raise RuntimeError(f"crhelper gave up: {reason}")
-        self._deliver(self._reply, self._event, self._context)
+        self._deliver(self._reply, self._context)
 
 
 @contextmanager

@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from hyperpod_software.case import Case, Event, Surroundings
-from hyperpod_software.edges.budget import MOST
-from hyperpod_software.edges.memory import Answer, Buried, Memory, ParameterStore, claimer
-from hyperpod_software.edges.polling import Polling
-from hyperpod_software.edges.tickets import slim
+from hyperpod_software.case import Case, Surroundings
+from hyperpod_software.contract.answers import Outcome
+from hyperpod_software.contract.times import ANSWER_MARGIN, CLOCKS, INVOCATION
+from hyperpod_software.edges.memory import Answer, Buried, Memory, claimer
 from hyperpod_software.journal import say, say_finished
 from hyperpod_software.patience import patiently
 from hyperpod_software.rules.answering import answer, physical_id, waiter_id
 from hyperpod_software.rules.starting import is_same_cluster
 from hyperpod_software.rules.undoing import going_on
+from hyperpod_software.services import Services
 from hyperpod_software.words.cluster import Cluster
-from hyperpod_software.words.decision import Finish, Outcome, Wait
+from hyperpod_software.words.decision import Finish, Wait
 from hyperpod_software.words.handover import GoesOn
 from hyperpod_software.words.memory import Progress
 from hyperpod_software.words.problem import Problem
 from hyperpod_software.words.reply import Reply
-from hyperpod_software.words.request import ANSWER_MARGIN, CLOCKS, RequestType, Ticket
+from hyperpod_software.words.request import RequestType, Ticket
 
 SHOWS = 60
 """Seconds after an accepted call in which DescribeCluster may not show it yet."""
@@ -32,16 +31,10 @@ SHOWS = 60
 class Ending:
     """Makes the replies of requests, and buries what they leave."""
 
-    def __init__(
-        self,
-        store: ParameterStore,
-        *,
-        polling: Polling,
-        clock: Callable[[], float],
-    ) -> None:
-        self._store = store
-        self._polling = polling
-        self._clock = clock
+    def __init__(self, services: Services) -> None:
+        self._store = services.store
+        self._polling = services.polling
+        self._clock = services.clock
 
     # -- replies ------------------------------------------------------------------------
 
@@ -56,7 +49,7 @@ class Ending:
     def unremembered(self, case: Case, end: Finish) -> Reply:
         """The reply to a request of which nothing is remembered."""
         response = self._response(case, end, last=True)
-        return Reply(case.window, response, case.path, remembered=False)
+        return Reply(case.window, response, case.path, case.incoming.kept, remembered=False)
 
     def superseded(self, case: Case) -> Reply | None:
         """A later request of the resource took over: what is left to do for this one."""
@@ -66,7 +59,8 @@ class Ending:
         end = Finish(
             Outcome.LEFT_AS_IS, "The resource is taken back: its own windows tell the end."
         )
-        return Reply(case.window, self._response(case, end, last=True), case.path, remembered=True)
+        response = self._response(case, end, last=True)
+        return Reply(case.window, response, case.path, case.incoming.kept, remembered=True)
 
     def kept(self, case: Case) -> Reply | None:
         """The reply that an earlier invocation decided on and could not deliver."""
@@ -98,7 +92,7 @@ class Ending:
         """For waiters that find nothing of the patch remembered. Raises ``Buried``."""
         resource, _, patch = case.path.rpartition("/")
         try:
-            self._store.keep_declaration(resource, patch, case.event)
+            self._store.keep_declaration(resource, patch, case.incoming.kept)
         except Problem as problem:
             if problem.kind is not Problem.Kind.QUOTA:
                 raise
@@ -164,10 +158,7 @@ class Ending:
     def delivered(self, reply: Reply) -> None:
         """CloudFormation has it: after the last answer nothing of the patch needs to stay."""
         if reply.last:
-            # While this one is there to try again. It is over, and a newer one may have come.
-            self.bury_older(reply.path, reply.window.ticket, grace=CLOCKS)
-            if reply.remembered or self._store.recall(reply.path) is not None:
-                self.bury(reply.path)
+            self.clear(reply.path, reply.window.ticket, remembered=reply.remembered)
             return
         try:
             with suppress(Buried):
@@ -177,7 +168,15 @@ class Ending:
                 raise
             # It cannot be noted: the next look hands over once more.
 
-    def undelivered(self, reply: Reply, event: Event, surroundings: Surroundings) -> None:
+    def clear(self, path: str, ticket: Ticket, *, remembered: bool = True) -> None:
+        """Forget a request that is over, and what is older than it. Raises ``Problem`` where
+        something stays."""
+        # While this one is there to try again. It is over, and a newer one may have come.
+        self.bury_older(path, ticket, grace=CLOCKS)
+        if remembered or self._store.is_anything_at(path):
+            self.bury(path)
+
+    def undelivered(self, reply: Reply, surroundings: Surroundings) -> None:
         """CloudFormation could not be reached: keep the answer and try again each minute,
         for as long as CloudFormation waits."""
         ticket, path = reply.window.ticket, reply.path
@@ -192,7 +191,7 @@ class Ending:
             self._store.claim_answer(path, reply.window, kept)
         # An invocation that was killed may have claimed, and not come to the rest.
         if reply.window.number == 1:  # a waiter's own request is in its window
-            self._store.keep_event(path, slim(event))
+            self._store.keep_event(path, reply.event)
         self._polling.start(path, surroundings.function_arn, reply.window.abandoned, None)
 
     def bury_older(self, path: str, ticket: Ticket, *, grace: float = 0.0) -> float:
@@ -201,19 +200,34 @@ class Ending:
         stays: it may have lost its rule, and then nothing else ends it."""
         resource = path.rpartition("/")[0]
         hold_until = 0.0
+        if ticket.type is RequestType.DELETE:
+            self._store.forget_declaration(resource)
         for other, memory in self._store.recall_all(resource, leftovers=True).items():
-            if other == path or memory.progress.issued > ticket.issued - grace:
+            if memory.progress.issued > ticket.issued - grace:
+                continue
+            if other == path:
+                if memory.buried:
+                    self._store.forget(path)  # it was written after the burial
                 continue
             if not _is_delete(memory):  # of that one there is only an answer, still to be delivered
                 say(ticket, "superseded", request_path=other)
                 # Whoever claims the call from here on sees that it may not call any more.
                 closed = self._close(other) or memory
                 if closed.call is not None:
-                    unseen = SHOWS if closed.call.accepted else SHOWS + MOST
+                    unseen = SHOWS if closed.call.accepted else SHOWS + INVOCATION
                     hold_until = max(hold_until, closed.call.at + unseen)
                 if not _is_waited_for(closed):  # else its own rule answers, and buries it
                     self.bury(other)
         return hold_until
+
+    def bury_again(self, path: str) -> bool:
+        """Whether the request has ended meanwhile: then what was made since is buried. Raises
+        ``Unsure`` where that cannot be seen."""
+        memory = self._store.recall_surely(path)
+        if memory is not None and (not memory.closed or _is_waited_for(memory)):
+            return False
+        self.bury(path)
+        return True
 
     def _close(self, path: str) -> Memory | None:
         try:
@@ -237,6 +251,7 @@ def _reply(case: Case, kept: Answer, *, remembered: bool = True) -> Reply:
         case.window,
         kept.response,
         case.path,
+        case.incoming.kept,
         remembered=remembered,
         called=kept.called,
         last=kept.last,
@@ -259,7 +274,7 @@ def _replaces(case: Case, end: Finish) -> bool:
     if end.cluster is None:
         if end.outcome is not Outcome.PATCHING:
             return False
-        request = case.request
-        return request.previous is not None and request.previous.cluster != request.declared.cluster
+        previous = case.request.previous
+        return previous is not None and previous.cluster != case.request.declared.cluster
     named = case.ticket.physical_id in (case.cluster, end.cluster.name, end.cluster.arn)
     return not (named or is_same_cluster(case.request, end.cluster))

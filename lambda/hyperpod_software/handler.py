@@ -6,10 +6,12 @@ import os
 import random
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from hyperpod_software.case import Event, Surroundings
+from hyperpod_software.case import Surroundings
 from hyperpod_software.conductor import Conductor
+from hyperpod_software.contract.names import DEFAULT_PREFIX, LOG_GROUP_VARIABLE, PREFIX_VARIABLE
 from hyperpod_software.crhelper_adapter import SoftwareResource
 from hyperpod_software.edges.budget import Budget, spending
 from hyperpod_software.edges.images import Images
@@ -20,8 +22,10 @@ from hyperpod_software.edges.sagemaker import SageMaker
 from hyperpod_software.edges.stack import Stack
 from hyperpod_software.edges.tickets import is_waiter
 from hyperpod_software.rules.answering import body
+from hyperpod_software.services import Services
 from hyperpod_software.words.reply import Reply
 
+Event = dict[str, Any]
 Handler = Callable[[Event, Any], None]
 
 
@@ -32,20 +36,16 @@ def build(
     chance: Callable[[], float] = random.random,
 ) -> Handler:
     """The handler, with the clock, the pauses, their lengths and the way out given."""
+    store = ParameterStore(os.environ.get(PREFIX_VARIABLE, DEFAULT_PREFIX))
     conductor = Conductor(
-        ParameterStore(os.environ.get("HYPERPOD_SOFTWARE_PREFIX", "HyperPodSoftware")),
-        sagemaker=SageMaker(),
-        images=Images(),
-        polling=Polling(),
-        stack=Stack(),
-        clock=clock,
+        Services(store, SageMaker(), Images(), Polling(), Stack(), clock),
     )
 
-    def deliver(reply: Reply, event: Event, context: Any) -> None:
+    def deliver(reply: Reply, context: Any) -> None:
         if put(reply.window.ticket.response_url, body(reply.response)):
             conductor.ending.delivered(reply)
         else:
-            conductor.ending.undelivered(reply, event, _surroundings(context))
+            conductor.ending.undelivered(reply, _surroundings(context))
 
     helper = SoftwareResource(deliver)
 
@@ -54,12 +54,6 @@ def build(
     def begin(event: Event, context: Any) -> Reply | None:
         take_up = conductor.wait if is_waiter(event) else conductor.begin
         return take_up(event, _surroundings(context))
-
-    @helper.poll_create
-    @helper.poll_update
-    @helper.poll_delete
-    def look(event: Event, context: Any) -> Reply | None:
-        return conductor.look(event["Path"], event["Memory"], _surroundings(context))
 
     @helper.delete
     def forget(event: Event, context: Any) -> Reply | None:
@@ -77,11 +71,12 @@ def build(
             return
         memory = conductor.recall(poll)
         if memory is not None:
-            request = memory.event or {}
-            helper({**request, "CrHelperPoll": True, "Path": poll.path, "Memory": memory}, context)
+            surroundings = _surroundings(context)
+            look = partial(conductor.look, poll.path, memory, surroundings)
+            helper.poll(memory.event or {}, context, look)
 
     # crhelper registers them by decorator; they are called through it only.
-    del begin, look, forget
+    del begin, forget
     return handle
 
 
@@ -92,6 +87,6 @@ handler = build()
 def _surroundings(context: Any) -> Surroundings:
     return Surroundings(
         function_arn=str(context.invoked_function_arn),
-        log_group=os.environ.get("HYPERPOD_SOFTWARE_LOG_GROUP") or str(context.log_group_name),
+        log_group=os.environ.get(LOG_GROUP_VARIABLE) or str(context.log_group_name),
         region=os.environ.get("AWS_REGION", ""),
     )

@@ -6,6 +6,8 @@ import logging
 from typing import Any
 
 from hyperpod_software.case import Case
+from hyperpod_software.contract.answers import FAILED
+from hyperpod_software.contract.signals import FAILURES, NODES_DONE, NODES_TOTAL
 from hyperpod_software.edges.logs import measured
 from hyperpod_software.words.cluster import Cluster
 from hyperpod_software.words.decision import Finish, Wait
@@ -18,8 +20,8 @@ def say_waiting(case: Case, wait: Wait, now: float) -> None:
     """The one line of a look: what it waits for, how far the patch is, what time is left."""
     progress = wait.progress
     done = [each.done for each in progress if each.done is not None]
-    counts = {"NodesDone": sum(done)} if len(done) == len(progress) else {}
-    counts |= {"NodesTotal": sum(each.total for each in progress)}
+    counts = {NODES_DONE: sum(done)} if len(done) == len(progress) else {}
+    counts |= {NODES_TOTAL: sum(each.total for each in progress)}
     say(
         case.ticket,
         "waiting",
@@ -48,13 +50,13 @@ def say_other_patching(case: Case, request: Request, cluster: Cluster) -> None:
 
 def say_finished(case: Case, end: Finish, now: float) -> None:
     """The one line of an end: what came of the request."""
-    counts = {"Failures": int(not end.succeeded)}
+    counts = {FAILURES: int(not end.succeeded)}
     if end.patched_groups:
-        counts |= {"NodesDone": end.patched_nodes, "NodesTotal": end.patched_nodes}
+        counts |= {NODES_DONE: end.patched_nodes, NODES_TOTAL: end.patched_nodes}
     say(
         case.ticket,
         "finished",
-        outcome=end.outcome.value if end.outcome is not None else "Failed",
+        outcome=end.outcome.value if end.outcome is not None else FAILED,
         **_looked(case, end.reason, now),
         **measured(case.cluster, now, **counts),
     )

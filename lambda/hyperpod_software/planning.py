@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 from hyperpod_software.edges.budget import budget
-from hyperpod_software.edges.sagemaker import SageMaker
 from hyperpod_software.rules.nodes import hear
 from hyperpod_software.rules.starting import plan, software_for
 from hyperpod_software.rules.undoing import plan_rollback
+from hyperpod_software.services import Services
 from hyperpod_software.words.cluster import Cluster, Node, Reading
 from hyperpod_software.words.decision import CountNodes, Finish, Patch, Wait
 from hyperpod_software.words.memory import Progress
@@ -26,9 +26,9 @@ TOO_SLOW = "TooSlow"
 class Planner:
     """Plans requests that have not called yet."""
 
-    def __init__(self, sagemaker: SageMaker, clock: Callable[[], float]) -> None:
-        self._sagemaker = sagemaker
-        self._clock = clock
+    def __init__(self, services: Services) -> None:
+        self._sagemaker = services.sagemaker
+        self._clock = services.clock
 
     def plan(
         self, request: Request, cluster: Cluster, now: float, progress: Progress

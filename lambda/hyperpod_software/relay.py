@@ -8,74 +8,60 @@ calls.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
-from hyperpod_software.case import Event, Surroundings
-from hyperpod_software.edges.memory import Memory, ParameterStore
-from hyperpod_software.edges.properties import (
-    BadProperty,
-    Waiter,
-    parse_declaration,
-    parse_waiter,
-)
-from hyperpod_software.edges.sagemaker import SageMaker
-from hyperpod_software.edges.stack import Stack
-from hyperpod_software.edges.tickets import read_ticket
+from hyperpod_software.case import Surroundings
+from hyperpod_software.contract.answers import Attribute, Outcome
+from hyperpod_software.contract.properties import OnCreate
+from hyperpod_software.contract.times import CLOCKS
+from hyperpod_software.edges.memory import Memory
+from hyperpod_software.edges.properties import parse_declaration
 from hyperpod_software.journal import say
 from hyperpod_software.patience import patiently
 from hyperpod_software.planning import Planner
 from hyperpod_software.rules.answering import answer, waiter_id
 from hyperpod_software.rules.sentences import listed, sentence
 from hyperpod_software.rules.starting import is_taken_back
-from hyperpod_software.words.decision import Finish, Outcome, Patch, failed
-from hyperpod_software.words.handover import GoesOn, Result
+from hyperpod_software.services import Services
+from hyperpod_software.words.decision import Finish, Patch, failed
+from hyperpod_software.words.handover import GoesOn, Result, Waiter
+from hyperpod_software.words.incoming import Incoming
 from hyperpod_software.words.memory import Progress
 from hyperpod_software.words.problem import Problem
 from hyperpod_software.words.reply import Reply
-from hyperpod_software.words.request import CLOCKS, Request, RequestType, Ticket, Window
-from hyperpod_software.words.software import OnCreate
+from hyperpod_software.words.request import Request, RequestType, Ticket, Window
 
 
 class Relay:
     """Joins waiters to the patch that they are to wait for."""
 
-    def __init__(
-        self,
-        store: ParameterStore,
-        planner: Planner,
-        *,
-        sagemaker: SageMaker,
-        stack: Stack,
-        clock: Callable[[], float],
-    ) -> None:
-        self._store = store
+    def __init__(self, services: Services, planner: Planner) -> None:
+        self._store = services.store
         self._planner = planner
-        self._sagemaker = sagemaker
-        self._stack = stack
-        self._clock = clock
+        self._sagemaker = services.sagemaker
+        self._stack = services.stack
+        self._clock = services.clock
 
-    def join(self, event: Event, surroundings: Surroundings) -> tuple[str, Memory] | Reply:
+    def join(self, incoming: Incoming, surroundings: Surroundings) -> tuple[str, Memory] | Reply:
         """The path and the memory of the patch that the waiter takes up; its reply, where there
         is nothing to wait for, or nothing for it."""
-        ticket = read_ticket(event, self._clock())
+        ticket, waiter = incoming.ticket, incoming.asks
         try:
-            waiter = parse_waiter(event.get("ResourceProperties"))
-        except BadProperty as problem:
-            return self._reply(ticket, surroundings, failed(str(problem)))
-        try:
-            return self._join(ticket, waiter, surroundings)
+            if isinstance(waiter, Waiter):
+                return self._join(incoming, waiter, surroundings)
+            return self._reply(incoming, surroundings, failed(str(waiter)))
         except Problem as problem:
             if problem.kind is Problem.Kind.PASSING:
                 raise  # Lambda delivers the request again
             why = sentence(f"What became of the patch is not known: {problem}")
             rollback = self._rolls_back(ticket)
             end = Finish(Outcome.LEFT_AS_IS, why) if rollback else failed(why)
-            return self._reply(ticket, surroundings, end)
+            return self._reply(incoming, surroundings, end)
 
     def _join(
-        self, ticket: Ticket, waiter: Waiter, surroundings: Surroundings
+        self, incoming: Incoming, waiter: Waiter, surroundings: Surroundings
     ) -> tuple[str, Memory] | Reply:
+        ticket = incoming.ticket
         resource = self._store.resource_path(ticket.stack_id, waiter.resource)
         remembered = patiently(lambda: self._store.recall_all(resource))
         flying = {
@@ -95,30 +81,32 @@ class Relay:
         if path is not None:
             window = Window(ticket, waiter.window, rollback=rollback)
             if not _follows(window, flying[path]):
-                return self._late(ticket, surroundings, handover)
+                return self._late(incoming, surroundings, handover)
             memory = patiently(lambda: self._store.claim_window(path, window))
             if memory is not None and not memory.over:
                 if memory.window is not None and memory.window.ticket.key == ticket.key:
                     return path, memory
-                return self._late(ticket, surroundings, handover)
+                return self._late(incoming, surroundings, handover)
         if isinstance(handover, Result):
-            return self._pass_on(ticket, surroundings, handover)
+            return self._pass_on(incoming, surroundings, handover)
         end = self._find_out(ticket, resource, handover, rollback=rollback)
         say(ticket, "finished", reason=end.reason)
-        return self._reply(ticket, surroundings, end)
+        return self._reply(incoming, surroundings, end)
 
-    def _pass_on(self, ticket: Ticket, surroundings: Surroundings, result: Result) -> Reply:
-        reason = f"There was nothing left to wait for: {result.data['Outcome']}."
-        return self._reply(ticket, surroundings, Finish(Outcome.ACCEPTED, reason), result)
+    def _pass_on(self, incoming: Incoming, surroundings: Surroundings, result: Result) -> Reply:
+        reason = f"There was nothing left to wait for: {result.data[Attribute.OUTCOME]}."
+        return self._reply(incoming, surroundings, Finish(Outcome.ACCEPTED, reason), result)
 
-    def _late(self, ticket: Ticket, surroundings: Surroundings, handover: GoesOn | Result) -> Reply:
+    def _late(
+        self, incoming: Incoming, surroundings: Surroundings, handover: GoesOn | Result
+    ) -> Reply:
         """Another window waits for the patch. CloudFormation takes no answer to one that is over;
         where it waits for this one all the same, there is nothing that it could add."""
         reason = "Another window of the stack waits for this patch already."
-        say(ticket, "late", reason=reason)
+        say(incoming.ticket, "late", reason=reason)
         if isinstance(handover, Result):
-            return self._pass_on(ticket, surroundings, handover)
-        return self._reply(ticket, surroundings, Finish(Outcome.PATCHING, reason), handover)
+            return self._pass_on(incoming, surroundings, handover)
+        return self._reply(incoming, surroundings, Finish(Outcome.PATCHING, reason), handover)
 
     def _rolls_back(self, ticket: Ticket) -> bool:
         """The stack rolls back, or takes this one waiter back after it failed."""
@@ -157,24 +145,26 @@ class Relay:
         cluster = self._sagemaker.describe(declared.cluster)
         now = self._clock()
         decision = self._planner.plan(request, cluster, now, Progress(ticket.issued))
-        if isinstance(decision, Finish) and decision.succeeded:
-            return replace(decision, reason=f"{unknown}. {decision.reason}")
         if isinstance(decision, Patch):
             which = f"{listed(decision.groups)} of cluster {cluster.name}"
             why = f"{which} is not shown to run the declared software"
         else:
             why = decision.reason.replace(" Nothing was patched.", "")  # which is not known
+        if isinstance(decision, Finish) and decision.succeeded:
+            return replace(decision, reason=sentence(f"{unknown}. {why}"))
         return failed(sentence(f"{unknown}. {why}"), cluster)
 
     def _reply(
         self,
-        ticket: Ticket,
+        incoming: Incoming,
         surroundings: Surroundings,
         end: Finish,
         handover: GoesOn | Result | None = None,
     ) -> Reply:
+        ticket = incoming.ticket
         response = answer(ticket, end, waiter_id(ticket), surroundings.log_group, handover)
-        return Reply(Window(ticket), response, self._store.path(ticket), remembered=False)
+        path = self._store.path(ticket)
+        return Reply(Window(ticket), response, path, incoming.kept, remembered=False)
 
 
 def _follows(window: Window, memory: Memory) -> bool:

@@ -6,11 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from hyperpod_software.contract.signals import CLUSTER_EVENT, EVENT_SOURCE, STATE_CHANGE
 from sandbox.hyperpod.model import Cluster
-
-SOURCE = "aws.sagemaker"
-STATE_CHANGE = "SageMaker HyperPod Cluster State Change"
-CLUSTER_EVENT = "SageMaker HyperPod Cluster Event"
 
 _STATE_CHANGE_MEMBERS = (
     "InstanceType",
@@ -33,7 +30,7 @@ class Event:
     def entry(self) -> dict[str, Any]:
         """As an entry of PutEvents."""
         return {
-            "Source": SOURCE,
+            "Source": EVENT_SOURCE,
             "DetailType": self.detail_type,
             "Detail": json.dumps(self.detail),
             "Resources": list(self.resources),

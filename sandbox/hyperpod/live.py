@@ -13,7 +13,7 @@ from sandbox.hyperpod.errors import conflict, validation
 from sandbox.hyperpod.events import Event, cluster_event, state_change
 from sandbox.hyperpod.faults import Faults
 from sandbox.hyperpod.model import Cluster, Group, Node, new_node
-from sandbox.hyperpod.patch import Alarms, Part, Patch, Stage, Weather, replace_node
+from sandbox.hyperpod.patch import Alarms, Conditions, Part, Patch, Stage, replace_node
 from sandbox.hyperpod.views import View
 from sandbox.hyperpod.words import (
     MANAGED,
@@ -190,16 +190,16 @@ class Live:
         if leaves or not newest or self.cluster.slurm:
             return 0
         software = Software(MANAGED, newest[-1])
-        weather = Weather(self.faults, rng, lambda _: False, self._noter(now, rng))
+        conditions = Conditions(self.faults, rng, lambda _: False, self._noter(now, rng))
         held = part.batch if part else []
         idle = [node for node in group.nodes if node.status is NodeStatus.RUNNING
                 and node not in held
                 and is_newer_patch(software.release, node.software.release)]  # fmt: skip
         for node in idle[:count]:
             if self._patch and part:
-                self._patch.move_on(part, node, software, weather, now)
+                self._patch.move_on(part, node, software, conditions, now)
             else:
-                replace_node(node, software, weather, now)
+                replace_node(node, software, conditions, now)
         if idle and part is None:
             group.show(group.current, software)
         return len(idle[:count])
@@ -255,7 +255,7 @@ class Live:
             if recovery.node.status is NodeStatus.FAILURE:
                 recovery.node.status = NodeStatus.RUNNING
         if patch:
-            patch.step(moment, Weather(self.faults, rng, alarms, self._noter(moment, rng)))
+            patch.step(moment, Conditions(self.faults, rng, alarms, self._noter(moment, rng)))
             self._after_step(patch, moment)
 
     def _after_step(self, patch: Patch, moment: float) -> None:

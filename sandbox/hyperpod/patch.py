@@ -74,7 +74,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Weather:
+class Conditions:
     """What a step may look at besides the patch itself."""
 
     faults: Faults
@@ -173,21 +173,21 @@ class Patch:
     def settling(self) -> bool:
         return any(part.stage is Stage.SETTLING for part in self.parts)
 
-    def step(self, now: float, weather: Weather) -> None:
+    def step(self, now: float, conditions: Conditions) -> None:
         """Take every step whose time has come."""
         for part in self.parts:
             if part.stage is not Stage.DONE and part.due <= now:
-                _STEPS[part.stage](self, part, part.due, weather)
+                _STEPS[part.stage](self, part, part.due, conditions)
 
     def move_on(
-        self, part: Part, node: Node, software: Software, weather: Weather, now: float
+        self, part: Part, node: Node, software: Software, conditions: Conditions, now: float
     ) -> None:
         """Automatic patching replaces a node in the middle of this patch."""
         if node in part.todo:
             part.todo.remove(node)
             part.done.append(node)
         part.moved_on = software
-        replace_node(node, software, weather, now)
+        replace_node(node, software, conditions, now)
 
     def rescale(self, now: float, factor: float) -> None:
         """Let what is left take `factor` times as long."""
@@ -197,10 +197,10 @@ class Patch:
 
     # Steps. `now` is the time the step was due, which a late look does not change.
 
-    def settled(self, part: Part, now: float, weather: Weather) -> None:
+    def settled(self, part: Part, now: float, conditions: Conditions) -> None:
         group = part.group
         nothing = not part.todo and not part.passed_over
-        if nothing and weather.faults.noop_shows == "Unchanged":
+        if nothing and conditions.faults.noop_shows == "Unchanged":
             part.stage, part.untouched = Stage.DONE, True
             if part.moved_on:
                 part.group.show(part.new, part.moved_on)
@@ -211,44 +211,44 @@ class Patch:
         continuous = self.cluster.continuous
         group.status = GroupStatus.UPDATING if continuous else GroupStatus.SYSTEM_UPDATING
         part.stage = Stage.PENDING
-        part.due = now + weather.lasting(weather.faults.pending_seconds)
-        weather.note("Info", f"Software update to {part.new} accepted.", group=group.name)
+        part.due = now + conditions.lasting(conditions.faults.pending_seconds)
+        conditions.note("Info", f"Software update to {part.new} accepted.", group=group.name)
 
-    def begin(self, part: Part, now: float, weather: Weather) -> None:
+    def begin(self, part: Part, now: float, conditions: Conditions) -> None:
         part.group.update = UpdateStatus.IN_PROGRESS
         if part.todo:
-            self._start_batch(part, now, weather)
+            self._start_batch(part, now, conditions)
         else:
-            self._succeed(part, weather)
+            self._succeed(part, conditions)
 
-    def _start_batch(self, part: Part, now: float, weather: Weather) -> None:
-        size = self._size(self.rollout.batch, part, weather)
+    def _start_batch(self, part: Part, now: float, conditions: Conditions) -> None:
+        size = self._size(self.rollout.batch, part, conditions)
         part.batch, part.todo = part.todo[:size], part.todo[size:]
-        _take_down(part, weather)
+        _take_down(part, conditions)
         part.stage = Stage.ROLLING
-        part.due = now + weather.node_time()
-        weather.note(
+        part.due = now + conditions.node_time()
+        conditions.note(
             "Info",
             f"Batch {part.batches + 1} of the software update started: {len(part.batch)} nodes.",
             group=part.group.name,
         )
 
-    def batch_up(self, part: Part, now: float, weather: Weather) -> None:
-        if part.batch and weather.fails(part.new):
+    def batch_up(self, part: Part, now: float, conditions: Conditions) -> None:
+        if part.batch and conditions.fails(part.new):
             for node in part.batch:
-                replace_node(node, part.new, weather, None)
+                replace_node(node, part.new, conditions, None)
                 node.status, node.message = NodeStatus.FAILURE, FAILURE_MESSAGE
-            weather.note("Error", FAILURE_MESSAGE, group=part.group.name)
+            conditions.note("Error", FAILURE_MESSAGE, group=part.group.name)
             part.stage = Stage.FAILING
-            part.due = now + weather.lasting(weather.faults.failure_seconds)
+            part.due = now + conditions.lasting(conditions.faults.failure_seconds)
             return
         for node in part.batch:
-            replace_node(node, part.new, weather, now)
-            _tell(weather, part, node, "runs the new software.")
+            replace_node(node, part.new, conditions, now)
+            _note_node(conditions, part, node, "runs the new software.")
         part.done += part.batch
         part.batch = []
         part.batches += 1
-        weather.note(
+        conditions.note(
             "Info",
             f"Batch {part.batches} of the software update is done.",
             group=part.group.name,
@@ -256,38 +256,38 @@ class Patch:
         part.stage = Stage.WAITING
         # After the last batch there is only something to wait for where alarms are watched.
         waits = self.rollout.wait_seconds if part.todo or self.rollout.alarms else 0.0
-        part.wait_until = now + weather.lasting(waits)
+        part.wait_until = now + conditions.lasting(waits)
         part.due = now
-        self.wait(part, now, weather)
+        self.wait(part, now, conditions)
 
-    def wait(self, part: Part, now: float, weather: Weather) -> None:
-        if self._alarmed(part, weather):
-            self.take_back(now, weather)
+    def wait(self, part: Part, now: float, conditions: Conditions) -> None:
+        if self._alarmed(part, conditions):
+            self.take_back(now, conditions)
         elif now < part.wait_until:
-            poll = weather.lasting(weather.faults.alarm_poll_seconds)
+            poll = conditions.lasting(conditions.faults.alarm_poll_seconds)
             watched = bool(self.rollout.alarms) and poll > 0
             part.due = min(part.wait_until, now + poll) if watched else part.wait_until
         elif part.todo:
-            self._start_batch(part, now, weather)
+            self._start_batch(part, now, conditions)
         else:
-            self._succeed(part, weather)
+            self._succeed(part, conditions)
 
-    def given_up(self, part: Part, now: float, weather: Weather) -> None:
+    def given_up(self, part: Part, now: float, conditions: Conditions) -> None:
         self.cluster.failure_message = (
             f"Software update of instance group {part.group.name} to {part.new} failed: "
             f"{FAILURE_MESSAGE}"
         )
-        part.last_word = UpdateStatus(weather.faults.failure_ends)
-        self._go_back(part, now, weather)
+        part.last_word = UpdateStatus(conditions.faults.failure_ends)
+        self._go_back(part, now, conditions)
 
-    def take_back(self, now: float, weather: Weather) -> None:
+    def take_back(self, now: float, conditions: Conditions) -> None:
         """Take the whole patch back because of an alarm."""
         self.cluster.failure_message = "Software update rolled back: an alarm is in ALARM state."
         for part in self.parts:
             if not (part.went_back or part.untouched):
-                self._go_back(part, now, weather)
+                self._go_back(part, now, conditions)
 
-    def _go_back(self, part: Part, now: float, weather: Weather) -> None:
+    def _go_back(self, part: Part, now: float, conditions: Conditions) -> None:
         group = part.group
         part.went_back = True
         group.update = UpdateStatus.ROLLBACK_IN_PROGRESS
@@ -299,65 +299,67 @@ class Patch:
         part.todo = part.batch + part.done
         part.batch, part.done = [], []
         part.stage = Stage.BACK
-        weather.note("Warn", f"Software update is rolled back to {part.old}.", group=group.name)
-        self._next_back(part, now, weather)
+        conditions.note("Warn", f"Software update is rolled back to {part.old}.", group=group.name)
+        self._next_back(part, now, conditions)
 
-    def _next_back(self, part: Part, now: float, weather: Weather) -> None:
-        size = self._size(self.rollout.rollback_batch, part, weather)
+    def _next_back(self, part: Part, now: float, conditions: Conditions) -> None:
+        size = self._size(self.rollout.rollback_batch, part, conditions)
         part.batch, part.todo = part.todo[:size], part.todo[size:]
-        _take_down(part, weather)
-        part.due = now + (weather.node_time() if part.batch else 0.0)
+        _take_down(part, conditions)
+        part.due = now + (conditions.node_time() if part.batch else 0.0)
 
-    def back_up(self, part: Part, now: float, weather: Weather) -> None:
+    def back_up(self, part: Part, now: float, conditions: Conditions) -> None:
         group = part.group
-        if weather.faults.rollback_fails and part.batch:
+        if conditions.faults.rollback_fails and part.batch:
             for node in part.batch:
                 node.status, node.message = NodeStatus.FAILURE, FAILURE_MESSAGE
             group.update, group.status = UpdateStatus.FAILED, GroupStatus.DEGRADED
-            self._finish(part, "Error", "The rollback of the software update failed.", weather)
+            self._finish(part, "Error", "The rollback of the software update failed.", conditions)
             return
         for node in part.batch:
-            replace_node(node, part.old, weather, now)
-            _tell(weather, part, node, "runs the old software again.")
+            replace_node(node, part.old, conditions, now)
+            _note_node(conditions, part, node, "runs the old software again.")
         part.batch = []
         if part.todo:
-            self._next_back(part, now, weather)
+            self._next_back(part, now, conditions)
             return
         group.current = group.desired = part.old
         group.update, group.status = part.last_word, GroupStatus.IN_SERVICE
-        self._finish(part, "Warn", "The software update was rolled back.", weather)
+        self._finish(part, "Warn", "The software update was rolled back.", conditions)
 
-    def _succeed(self, part: Part, weather: Weather) -> None:
+    def _succeed(self, part: Part, conditions: Conditions) -> None:
         group = part.group
         group.show(part.new, part.moved_on)
         group.update, group.status = UpdateStatus.SUCCEEDED, GroupStatus.IN_SERVICE
-        part.broken = part.done[: weather.faults.nodes_fail_late]
+        part.broken = part.done[: conditions.faults.nodes_fail_late]
         for node in part.broken:
             node.status, node.message = NodeStatus.FAILURE, FAILURE_MESSAGE
-        self._finish(part, "Info", "The software update succeeded.", weather)
+        self._finish(part, "Info", "The software update succeeded.", conditions)
 
-    def _finish(self, part: Part, level: str, text: str, weather: Weather) -> None:
+    def _finish(self, part: Part, level: str, text: str, conditions: Conditions) -> None:
         part.stage = Stage.DONE
         part.group.config = None
-        weather.note(level, text, group=part.group.name)
+        conditions.note(level, text, group=part.group.name)
 
-    def _size(self, size: Size | None, part: Part, weather: Weather) -> int:
+    def _size(self, size: Size | None, part: Part, conditions: Conditions) -> int:
         nodes = len(part.group.nodes)
         if size is None:
             return max(1, nodes)
-        return size.of(nodes, up=weather.faults.percent_rounds_up)
+        return size.of(nodes, up=conditions.faults.percent_rounds_up)
 
-    def _alarmed(self, part: Part, weather: Weather) -> bool:
-        after = weather.faults.alarm_after_batch
+    def _alarmed(self, part: Part, conditions: Conditions) -> bool:
+        after = conditions.faults.alarm_after_batch
         if after is not None and part.batches >= after:
             return True
         names = self.rollout.alarms
         if not names:
             return False
-        return not set(names).isdisjoint(weather.faults.alarms_in_alarm) or weather.alarms(names)
+        return not set(names).isdisjoint(conditions.faults.alarms_in_alarm) or conditions.alarms(
+            names
+        )
 
 
-_STEPS: dict[Stage, Callable[[Patch, Part, float, Weather], None]] = {
+_STEPS: dict[Stage, Callable[[Patch, Part, float, Conditions], None]] = {
     Stage.SETTLING: Patch.settled,
     Stage.PENDING: Patch.begin,
     Stage.ROLLING: Patch.batch_up,
@@ -367,13 +369,13 @@ _STEPS: dict[Stage, Callable[[Patch, Part, float, Weather], None]] = {
 }
 
 
-def _take_down(part: Part, weather: Weather) -> None:
+def _take_down(part: Part, conditions: Conditions) -> None:
     for node in part.batch:
         node.status = NodeStatus.SYSTEM_UPDATING
-        _tell(weather, part, node, "is taken down.")
+        _note_node(conditions, part, node, "is taken down.")
 
 
-def replace_node(node: Node, software: Software, weather: Weather, now: float | None) -> None:
+def replace_node(node: Node, software: Software, conditions: Conditions, now: float | None) -> None:
     """Give a node another root volume; `now` is left out where it does not come up."""
     node.software = software
     node.replacements += 1
@@ -381,12 +383,12 @@ def replace_node(node: Node, software: Software, weather: Weather, now: float | 
         return
     node.status = NodeStatus.RUNNING
     node.updated = now
-    if weather.faults.new_instance_ids:
-        node.instance_id = new_instance_id(weather.rng)
+    if conditions.faults.new_instance_ids:
+        node.instance_id = new_instance_id(conditions.rng)
         node.launched = now
 
 
-def _tell(weather: Weather, part: Part, node: Node, what: str) -> None:
-    if weather.faults.instance_events:
+def _note_node(conditions: Conditions, part: Part, node: Node, what: str) -> None:
+    if conditions.faults.instance_events:
         text = f"Instance {node.instance_id} {what}"
-        weather.note("Info", text, group=part.group.name, node=node.instance_id)
+        conditions.note("Info", text, group=part.group.name, node=node.instance_id)

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from itertools import count, pairwise
 from typing import Any
 
+from hyperpod_software.contract.properties import WAITER_TYPE
 from tests.cloudformation.messages import Answer, Event, GivenUp, Happening, Request
-from tests.cloudformation.relay import WAITER
 from tests.cloudformation.stack import Stack
 from tests.cloudformation.template import GetAtt, Resource, Template
 from tests.cloudformation.unknowns import Unknowns
@@ -19,7 +19,7 @@ def software(image: str, **more: Any) -> Resource:
 
 
 def waiter(before: str) -> Resource:
-    return Resource({"Handover": GetAtt(before, "Handover")}, WAITER)
+    return Resource({"Handover": GetAtt(before, "Handover")}, WAITER_TYPE)
 
 
 def chain(image: str, waiters: int = 2) -> Template:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import math
-
+from hyperpod_software.contract.properties import WAITER_TYPE
+from hyperpod_software.contract.times import windows as windows_of
 from tests.cloudformation.template import GetAtt, Resource, Template
-
-WAITER = "Custom::HyperPodPatchWaiter"
-WINDOW = 3420
-"""Seconds that one of them can wait."""
 
 
 def with_waiters(logical_id: str, resource: Resource) -> Template:
@@ -16,7 +12,7 @@ def with_waiters(logical_id: str, resource: Resource) -> Template:
     properties = resource.properties
     timeout = str(properties.get("Timeout"))
     waits = properties.get("WaitForCompletion") != "false" and timeout.isdecimal()
-    windows = math.ceil(int(timeout) / WINDOW) if waits else 1
+    windows = windows_of(int(timeout)) if waits else 1
     chain = {logical_id: resource}
     for window in range(2, windows + 1):
         before = list(chain)[-1]
@@ -28,5 +24,5 @@ def with_waiters(logical_id: str, resource: Resource) -> Template:
             "Window": str(window),
             "Handover": GetAtt(before, "Handover"),
         }
-        chain[f"{logical_id}{name}"] = Resource(its, WAITER)
+        chain[f"{logical_id}{name}"] = Resource(its, WAITER_TYPE)
     return chain

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+from hyperpod_software.contract.properties import SOFTWARE_TYPE
+
 Properties = Mapping[str, Any]
 
-CUSTOM = "Custom::HyperPodClusterSoftware"
 REF = "Ref"
 """The attribute that is the physical id."""
 
@@ -30,7 +31,7 @@ class Resource:
     """One resource of a template: a custom resource."""
 
     properties: Properties = field(default_factory=dict[str, Any])
-    type: str = CUSTOM
+    type: str = SOFTWARE_TYPE
     depends_on: tuple[str, ...] = ()
     retained: bool = False
     """``DeletionPolicy`` and ``UpdateReplacePolicy`` are ``Retain``."""

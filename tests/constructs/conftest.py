@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from aws_cdk import App, Stack
 
-from tests.constructs.templates import SOFTWARE, Declared, Synthesize, Template, only, template_of
+from hyperpod_software.contract.properties import SOFTWARE_TYPE
+from tests.constructs.templates import Declared, Synthesize, Template, only, template_of
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ def declared(stack: Stack, synthesize: Synthesize) -> Declared:
     """The properties of the only custom resource of the stack."""
 
     def properties() -> Template:
-        resource = only(synthesize(stack), SOFTWARE)
+        resource = only(synthesize(stack), SOFTWARE_TYPE)
         return {
             name: value
             for name, value in resource["Properties"].items()

@@ -13,8 +13,6 @@ Template = dict[str, Any]
 Synthesize = Callable[[Stack], Template]
 Declared = Callable[[], Template]
 
-SOFTWARE = "Custom::HyperPodClusterSoftware"
-
 
 def template_of(app: App, stack: str = "Training") -> Template:
     template: Template = app.synth().get_stack_by_name(stack).template

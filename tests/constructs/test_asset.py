@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from hyperpod_patching import _asset, _sdk_data
+from hyperpod_patching import _asset
 from hyperpod_patching._asset import HandlerAsset
+from hyperpod_software.contract.names import OPERATIONS, PREFIX_VARIABLE
 
 ROOT = Path(__file__).parents[2]
 
@@ -77,14 +78,14 @@ def test_it_holds_the_sdk_data_of_the_services_called_and_no_other(asset: Handle
         if name.startswith("botocore/data/")
     }
     services = {name.partition("/")[0] for name in data if "/" in name}
-    assert services == set(_sdk_data.OPERATIONS)
+    assert services == set(OPERATIONS)
     assert {name for name in data if "/" not in name} == {
         "_retry.json",
         "endpoints.json",
         "partitions.json",
         "sdk-default-configuration.json",
     }
-    assert len(data) == 4 + 2 * len(_sdk_data.OPERATIONS)
+    assert len(data) == 4 + 2 * len(OPERATIONS)
 
 
 def test_it_holds_nothing_of_this_machine(asset: HandlerAsset) -> None:
@@ -121,7 +122,7 @@ def test_it_is_the_same_whenever_and_wherever_it_is_made(
     done = subprocess.run(
         [sys.executable, "-c", program],
         cwd=tmp_path,
-        env={"PYTHONPATH": str(ROOT / "constructs"), "PYTHONHASHSEED": "7", **path()},
+        env={"PYTHONPATH": sources(ROOT), "PYTHONHASHSEED": "7", **path()},
         capture_output=True,
         text=True,
         check=True,
@@ -166,7 +167,7 @@ def test_a_library_of_links_finds_the_handler_beside_the_links(tmp_path: Path) -
             "-c",
             "from hyperpod_patching import _asset; print(_asset.handler_directory())",
         ],
-        env={"PYTHONPATH": str(tmp_path / "constructs"), **path()},
+        env={"PYTHONPATH": sources(tmp_path), **path()},
         capture_output=True,
         text=True,
         check=True,
@@ -191,7 +192,7 @@ def test_without_staging_the_file_is_still_there_after_synthesis(tmp_path: Path)
     subprocess.run(
         [sys.executable, "-c", program],
         env={
-            "PYTHONPATH": str(ROOT / "constructs"),
+            "PYTHONPATH": sources(ROOT),
             "CDK_OUTDIR": str(tmp_path / "cdk.out"),
             "CDK_CONTEXT_JSON": json.dumps(context),
             **path(),
@@ -238,7 +239,7 @@ import json, sys
 sys.path.append({str(unpacked)!r})
 from hyperpod_software.handler import handler
 from hyperpod_software.edges.aws import client
-for service in {list(_sdk_data.OPERATIONS)!r}:
+for service in {list(OPERATIONS)!r}:
     client(service)
 import botocore.exceptions
 outside = [
@@ -252,7 +253,7 @@ print(json.dumps([callable(handler), outside]))
         env={
             "AWS_REGION": "us-east-1",
             "AWS_DEFAULT_REGION": "us-east-1",
-            "HYPERPOD_SOFTWARE_PREFIX": "HyperPodSoftware-00000000",
+            PREFIX_VARIABLE: "HyperPodSoftware-00000000",
         },
         capture_output=True,
         text=True,
@@ -260,6 +261,10 @@ print(json.dumps([callable(handler), outside]))
     )
     assert done.stderr == ""
     assert json.loads(done.stdout) == [True, []]
+
+
+def sources(root: Path) -> str:
+    return os.pathsep.join([str(root / "constructs"), str(root / "lambda")])
 
 
 def path() -> dict[str, str]:

@@ -13,15 +13,9 @@ from constructs import Construct
 
 from hyperpod_patching import ClusterSoftware, HyperPodCluster, SoftwareImage
 from hyperpod_patching._cluster import AnyCluster
+from hyperpod_software.contract.properties import SOFTWARE_TYPE
 from tests.constructs.declarations import Properties
-from tests.constructs.templates import (
-    SOFTWARE,
-    Synthesize,
-    flat,
-    of_type,
-    only,
-    statements,
-)
+from tests.constructs.templates import Synthesize, flat, of_type, only, statements
 
 ARN = "arn:aws:sagemaker:us-east-1:123456789012:cluster/abcdef012345"
 EVERY_CLUSTER = "arn:<AWS::Partition>:sagemaker:<AWS::Region>:<AWS::AccountId>:cluster/*"
@@ -75,7 +69,7 @@ def test_clusters_of_two_stacks_with_the_same_id_are_two(
         declare(stack, f"Software{index}", cluster=(cluster, cluster.ref)[index])
     with pytest.raises(ValueError, match="the same cluster, Blue/Cluster, both"):
         declare(stack, "Third", cluster=clusters[0])
-    assert len(of_type(synthesize(stack), SOFTWARE)) == 2
+    assert len(of_type(synthesize(stack), SOFTWARE_TYPE)) == 2
 
 
 def test_parameters_of_two_stacks_with_the_same_id_are_two(app: App, stack: Stack) -> None:
@@ -107,7 +101,7 @@ def test_a_token_that_is_said_to_be_an_arn_is_permitted_alone(
     declare(stack, "Software", cluster=HyperPodCluster.from_cluster_arn(token))
     template = synthesize(stack)
     permitted = statements(template)["sagemaker:DescribeCluster"]["Resource"]
-    assert permitted == flat(only(template, SOFTWARE)["Properties"]["ClusterName"])
+    assert permitted == flat(only(template, SOFTWARE_TYPE)["Properties"]["ClusterName"])
     assert permitted == flat(stack.resolve(token))
 
 
@@ -168,6 +162,6 @@ def test_what_is_refused_takes_no_group_no_permission_and_no_name(
     )
     declare(stack, "Refused")
     template = synthesize(stack)
-    assert len(of_type(template, SOFTWARE)) == 2
+    assert len(of_type(template, SOFTWARE_TYPE)) == 2
     assert statements(template)["sagemaker:DescribeCluster"]["Resource"] == EVERY_CLUSTER
     assert "ec2:DescribeImages" not in statements(template)

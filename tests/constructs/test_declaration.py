@@ -18,8 +18,9 @@ from hyperpod_patching import (
     RollingUpdate,
     SoftwareImage,
 )
+from hyperpod_software.contract.properties import SOFTWARE_TYPE
 from tests.constructs.declarations import resource_of
-from tests.constructs.templates import SOFTWARE, Declared, Synthesize, Template, only
+from tests.constructs.templates import Declared, Synthesize, Template, only
 
 AMI = "ami-0123456789abcdef0"
 ARN = "arn:aws:sagemaker:us-east-1:123456789012:cluster/abcdef012345"
@@ -241,7 +242,7 @@ def test_a_parameter_is_read_by_cloudformation(
 ) -> None:
     ClusterSoftware(stack, "Software", cluster="ml", image=SoftwareImage.from_ssm_parameter(name))
     template = synthesize(stack)
-    software = only(template, SOFTWARE)
+    software = only(template, SOFTWARE_TYPE)
     parameter = software["Properties"]["ImageId"]["Ref"]
     assert template["Parameters"][parameter] == {
         "Type": "AWS::SSM::Parameter::Value<String>",
@@ -346,7 +347,7 @@ def test_cloudformation_waits_longer_than_the_handler(
     service_timeout: str,
 ) -> None:
     ClusterSoftware(stack, "Software", cluster="ml", image=SoftwareImage.latest(), timeout=timeout)
-    software = only(synthesize(stack), SOFTWARE)
+    software = only(synthesize(stack), SOFTWARE_TYPE)
     assert software["Properties"]["Timeout"] == seconds
     assert software["Properties"]["ServiceTimeout"] == service_timeout
 
@@ -380,4 +381,4 @@ def test_a_renamed_construct_keeps_its_resource_by_its_logical_id(
     home = Construct(stack, "Home")
     software = ClusterSoftware(home, "Renamed", cluster="ml", image=SoftwareImage.latest())
     resource_of(software).override_logical_id("Software344B41CB")
-    assert synthesize(stack)["Resources"]["Software344B41CB"]["Type"] == SOFTWARE
+    assert synthesize(stack)["Resources"]["Software344B41CB"]["Type"] == SOFTWARE_TYPE

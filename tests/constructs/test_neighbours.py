@@ -22,8 +22,9 @@ from constructs import Construct, IConstruct
 
 from hyperpod_patching import ClusterSoftware, HyperPodCluster, SoftwareImage
 from hyperpod_patching._cluster import AnyCluster
+from hyperpod_software.contract.properties import SOFTWARE_TYPE
 from tests.constructs.declarations import Properties, resource_of
-from tests.constructs.templates import SOFTWARE, Synthesize, Template
+from tests.constructs.templates import Synthesize, Template
 
 
 def declare(scope: Construct, name: str, **properties: Unpack[Properties]) -> ClusterSoftware:
@@ -59,7 +60,7 @@ def order(template: Template) -> str:
     kinds = {
         its["Properties"]["InstanceGroups"][0]["InstanceGroupName"]: name
         for name, its in template["Resources"].items()
-        if its["Type"] == SOFTWARE
+        if its["Type"] == SOFTWARE_TYPE
     }
     assert not [name for name, others in waiting.items() if name in others], "a cycle"
     names = set(kinds.values())
@@ -86,7 +87,7 @@ def test_declarations_of_several_clusters_do_not_wait(stack: Stack, synthesize: 
         declare(stack, name, cluster=f"ml-{name}")
     template = synthesize(stack)
     waiting = waits(template)
-    found = {name for name, its in template["Resources"].items() if its["Type"] == SOFTWARE}
+    found = {name for name, its in template["Resources"].items() if its["Type"] == SOFTWARE_TYPE}
     assert len(found) == 2
     assert not any(waiting[name] & found for name in found)
 

@@ -15,9 +15,9 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sagemaker as sagemaker
 
 from hyperpod_patching import ClusterSoftware, SoftwareImage
+from hyperpod_software.contract.properties import SOFTWARE_TYPE
 from tests.constructs.declarations import Properties
 from tests.constructs.templates import (
-    SOFTWARE,
     Synthesize,
     Template,
     flat,
@@ -57,7 +57,7 @@ def test_every_declaration_of_a_stack_shares_one_function(
     for name in ("workers", "login", "controller"):
         software(stack, name)
     template = synthesize(stack)
-    assert len(of_type(template, SOFTWARE)) == 3
+    assert len(of_type(template, SOFTWARE_TYPE)) == 3
     for kind in (
         "AWS::Lambda::Function",
         "AWS::Lambda::Permission",
@@ -112,7 +112,7 @@ def test_the_resource_waits_for_the_policy_and_the_permission(
     software(stack)
     template = synthesize(stack)
     awaited = {
-        template["Resources"][name]["Type"] for name in only(template, SOFTWARE)["DependsOn"]
+        template["Resources"][name]["Type"] for name in only(template, SOFTWARE_TYPE)["DependsOn"]
     }
     assert awaited == {"AWS::IAM::Policy", "AWS::Lambda::Permission"}
 
@@ -294,7 +294,9 @@ def test_where_roles_are_made_by_others_the_report_lists_all_that_ours_needs(
     assert not {kind for kind in kinds if kind.startswith("AWS::IAM")}
     function = only(template, "AWS::Lambda::Function")["Properties"]
     assert flat(function["Role"]).endswith(":role/Patching")
-    assert only(template, SOFTWARE)["DependsOn"] == ["HyperPodSoftwareProviderPermissionE9585ADF"]
+    assert only(template, SOFTWARE_TYPE)["DependsOn"] == [
+        "HyperPodSoftwareProviderPermissionE9585ADF"
+    ]
     report = json.loads((tmp_path / "out/iam-policy-report.json").read_text())
     (role,) = report["roles"]
     reported = {action for one in role["identityPolicyStatements"] for action in actions(one)}
@@ -339,7 +341,7 @@ def test_as_many_clusters_by_arn_as_a_stack_can_hold_fit_the_role(
     ]
     assert sorted(permitted) == arns
     names = {one for one, its in template["Resources"].items() if its in (inline, *managed)}
-    for one in of_type(template, SOFTWARE):
+    for one in of_type(template, SOFTWARE_TYPE):
         (arn,) = [one["Properties"]["ClusterName"]]
         its = [
             name

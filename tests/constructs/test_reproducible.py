@@ -19,8 +19,9 @@ from hyperpod_patching import (
     _asset,
     _provider,
 )
+from hyperpod_software.contract.properties import SOFTWARE_TYPE
 from tests.constructs.declarations import Properties
-from tests.constructs.templates import SOFTWARE, Json, Template, only, template_of
+from tests.constructs.templates import Json, Template, only, template_of
 
 AMI = "ami-0123456789abcdef0"
 
@@ -106,4 +107,4 @@ def test_new_code_of_the_handler_changes_the_function_s_code_alone(
     assert list(differences(before, after)) == [
         "Resources.HyperPodSoftwareProviderFunctionAA157C25.Properties.Code.S3Key"
     ]
-    assert only(before, SOFTWARE) == only(after, SOFTWARE)
+    assert only(before, SOFTWARE_TYPE) == only(after, SOFTWARE_TYPE)

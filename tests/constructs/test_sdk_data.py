@@ -15,7 +15,8 @@ from botocore.loaders import Loader
 from botocore.model import ServiceModel
 from botocore.regions import EndpointResolver
 
-from hyperpod_patching._sdk_data import OPERATIONS, reduced_model, sdk_data
+from hyperpod_patching._sdk_data import reduced_model, sdk_data
+from hyperpod_software.contract.names import OPERATIONS
 
 LAMBDA = Path(__file__).parents[2] / "lambda"
 DATA = Path(botocore.__file__).parent / "data"

@@ -26,12 +26,12 @@ from aws_cdk import (
 from constructs import IConstruct
 
 from hyperpod_patching import BatchSize, ClusterSoftware, RollingUpdate, SoftwareImage
+from hyperpod_software.contract.properties import SOFTWARE_TYPE, WAITER_TYPE
 from hyperpod_software.edges.properties import parse_declaration, parse_waiter
 from hyperpod_software.words.request import Request, RequestType, Ticket
 from tests.constructs.declarations import Properties, resource_of
-from tests.constructs.templates import SOFTWARE, Synthesize, Template, of_type, only, template_of
+from tests.constructs.templates import Synthesize, Template, of_type, only, template_of
 
-WAITER = "Custom::HyperPodPatchWaiter"
 AMI = "ami-0123456789abcdef0"
 
 
@@ -48,13 +48,13 @@ def declare(stack: Stack, **properties: Unpack[Properties]) -> ClusterSoftware:
 
 def waiters(template: Template) -> dict[str, Template]:
     """Logical id → waiter, in the order of their windows."""
-    found = {name: one for name, one in template["Resources"].items() if one["Type"] == WAITER}
+    found = {name: one for name, one in template["Resources"].items() if one["Type"] == WAITER_TYPE}
     return dict(sorted(found.items(), key=lambda item: item[1]["Properties"]["Window"]))
 
 
 def logical_id(template: Template) -> str:
     name: str
-    (name,) = [name for name, one in template["Resources"].items() if one["Type"] == SOFTWARE]
+    (name,) = [name for name, one in template["Resources"].items() if one["Type"] == SOFTWARE_TYPE]
     return name
 
 
@@ -73,10 +73,12 @@ def test_a_timeout_has_as_many_windows_as_the_function_counts(
     declare(stack, timeout=Duration.minutes(minutes))
     template = synthesize(stack)
     ticket = Ticket(RequestType.CREATE, "stack", "Software", "1", "https://b", None, 0.0)
-    declared = parse_declaration(as_sent(only(template, SOFTWARE)["Properties"]))
+    declared = parse_declaration(as_sent(only(template, SOFTWARE_TYPE)["Properties"]))
     assert Request(ticket, declared, None).windows == windows
     handed = {"Handover": "patch 0123456789abcdef"}
-    read = [parse_waiter(as_sent(one["Properties"], **handed)) for one in of_type(template, WAITER)]
+    read = [
+        parse_waiter(as_sent(one["Properties"], **handed)) for one in of_type(template, WAITER_TYPE)
+    ]
     assert sorted(one.window for one in read) == list(range(2, windows + 1))
 
 
@@ -159,8 +161,8 @@ def test_outputs_move_once_when_a_second_window_is_needed_and_never_again() -> N
         return template["Resources"][owner]["Type"], owner
 
     one, two, three, most = (owner_of_outcome(minutes) for minutes in (57, 58, 180, 1440))
-    assert one[0] == SOFTWARE
-    assert two[0] == WAITER
+    assert one[0] == SOFTWARE_TYPE
+    assert two[0] == WAITER_TYPE
     assert two == three == most
 
 
@@ -214,7 +216,7 @@ def test_an_image_that_only_cloudformation_knows_may_take_long(
     stack: Stack, synthesize: Synthesize
 ) -> None:
     declare(stack, image=SoftwareImage.from_ssm_parameter("/golden"))
-    assert len(of_type(synthesize(stack), WAITER)) == 6
+    assert len(of_type(synthesize(stack), WAITER_TYPE)) == 6
 
 
 HERE = Environment(account="123456789012", region="us-east-1")

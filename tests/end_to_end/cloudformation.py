@@ -19,13 +19,15 @@ from itertools import count
 from typing import Any, Self
 from urllib.parse import parse_qs
 
-from sandbox.clock import Clock
-from sandbox.images import ACCOUNT, NEW, REGION
+from hyperpod_software.contract.properties import SOFTWARE_TYPE, WAITER_TYPE
+from hyperpod_software.contract.times import WINDOW
+from sandbox.aws.clock import Clock
+from sandbox.aws.images import ACCOUNT, NEW, REGION
 from tests.cloudformation import messages
 from tests.cloudformation.messages import Answer, Event, GivenUp, Happening
-from tests.cloudformation.relay import WAITER, WINDOW, with_waiters
+from tests.cloudformation.relay import with_waiters
 from tests.cloudformation.stack import Stack as Model
-from tests.cloudformation.template import CUSTOM, Resource, Template
+from tests.cloudformation.template import Resource, Template
 from tests.end_to_end.function import Function
 
 NAME = "as-it-is"
@@ -352,7 +354,7 @@ class Stack:
 
 
 def _is_ours(request: messages.Request) -> bool:
-    return request.resource_type in (CUSTOM, WAITER)
+    return request.resource_type in (SOFTWARE_TYPE, WAITER_TYPE)
 
 
 def _iso(at: float) -> str:

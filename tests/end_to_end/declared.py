@@ -10,8 +10,8 @@ from aws_cdk import Stack as CdkStack
 from aws_cdk import aws_kms as kms
 
 from hyperpod_patching import ClusterSoftware, SoftwareImage
+from sandbox.aws.images import ENCRYPTED, KEY
 from sandbox.clusters import eks, slurm
-from sandbox.images import ENCRYPTED, KEY
 from tests.end_to_end.stacks import Synthesized, by_hand
 
 

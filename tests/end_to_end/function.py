@@ -12,7 +12,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, Self
 
-from sandbox.images import ACCOUNT, REGION
+from hyperpod_software.contract.names import LOG_GROUP_VARIABLE, PREFIX_VARIABLE
+from sandbox.aws.images import ACCOUNT, REGION
 from sandbox.waiting import PATIENCE
 
 PROGRAM = Path(__file__).with_name("function_process.py")
@@ -49,8 +50,8 @@ class Function:
         self._environment = {
             "PATH": environment["PATH"],
             **{name: value for name, value in environment.items() if name.startswith("AWS_")},
-            "HYPERPOD_SOFTWARE_PREFIX": prefix,
-            "HYPERPOD_SOFTWARE_LOG_GROUP": LOG_GROUP,
+            PREFIX_VARIABLE: prefix,
+            LOG_GROUP_VARIABLE: LOG_GROUP,
             "FUNCTION_ARN": ARN,
         }
         self._process = self._begin()

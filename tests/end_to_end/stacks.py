@@ -26,14 +26,14 @@ from aws_cdk import Stack as CdkStack
 from botocore.exceptions import ClientError
 
 from app import Context, HyperPodPatching
+from hyperpod_software.contract.names import PREFIX_VARIABLE
+from hyperpod_software.contract.properties import SOFTWARE_TYPE, WAITER_TYPE
+from sandbox.aws.images import ACCOUNT, REGION
 from sandbox.clients import Clients
-from sandbox.images import ACCOUNT, REGION
 from sandbox.runner import Sandbox
 from sandbox.waiting import PATIENCE, until
 
 ROOT = Path(__file__).parents[2]
-SOFTWARE = "Custom::HyperPodClusterSoftware"
-WAITER = "Custom::HyperPodPatchWaiter"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/cdk-hnb659fds-{{}}-role-{ACCOUNT}-{REGION}"
 """The roles of the CDK's bootstrap, by name."""
 BUCKET = f"cdk-hnb659fds-assets-{ACCOUNT}-{REGION}"
@@ -59,7 +59,9 @@ class Synthesized:
     @property
     def software(self) -> Template:
         """The custom resource; there has to be exactly one."""
-        (found,) = (one for one in self.template["Resources"].values() if one["Type"] == SOFTWARE)
+        (found,) = (
+            one for one in self.template["Resources"].values() if one["Type"] == SOFTWARE_TYPE
+        )
         return dict(found)
 
     @property
@@ -67,7 +69,7 @@ class Synthesized:
         """What the names of this stack's rules and parameters begin with."""
         return str(
             next(
-                one["Properties"]["Environment"]["Variables"]["HYPERPOD_SOFTWARE_PREFIX"]
+                one["Properties"]["Environment"]["Variables"][PREFIX_VARIABLE]
                 for one in self.template["Resources"].values()
                 if one["Type"] == "AWS::Lambda::Function" and "Environment" in one["Properties"]
             )
@@ -330,14 +332,16 @@ class Stack:
     def _physical_ids(self) -> Iterator[str]:
         formation = self._cloud.client("cloudformation")
         found = formation.describe_stack_resources(StackName=self.name)["StackResources"]
-        return (str(one["PhysicalResourceId"]) for one in found if one["ResourceType"] == SOFTWARE)
+        return (
+            str(one["PhysicalResourceId"]) for one in found if one["ResourceType"] == SOFTWARE_TYPE
+        )
 
     def statuses(self) -> list[str]:
         """What the custom resource went through, oldest first."""
         return [
             str(event["ResourceStatus"])
             for event in self.events()
-            if event["ResourceType"] == SOFTWARE
+            if event["ResourceType"] == SOFTWARE_TYPE
         ]
 
     @property
@@ -348,7 +352,7 @@ class Stack:
             next(
                 event.get("ResourceStatusReason")
                 for event in reversed(self.events())
-                if event["ResourceType"] in (SOFTWARE, WAITER)
+                if event["ResourceType"] in (SOFTWARE_TYPE, WAITER_TYPE)
                 and event["ResourceStatus"].endswith("_FAILED")
             )
         )

@@ -11,8 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+from sandbox.aws.images import FAILING, NEW, NEWER
 from sandbox.clusters import slurm, training
-from sandbox.images import FAILING, NEW, NEWER
 from sandbox.waiting import until
 from tests.end_to_end.stacks import Cloud, Said, Stack, by_app, images, patched
 

@@ -1,4 +1,4 @@
-"""Where the sandbox's CloudFormation was mended, and what a stack of ours makes of it."""
+"""Where the sandbox patches MiniStack's CloudFormation, and what a stack of ours makes of it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from aws_cdk import Stack as CdkStack
 from botocore.exceptions import ClientError
 
 from hyperpod_patching import ClusterSoftware, SoftwareImage
+from hyperpod_software.contract.properties import SOFTWARE_TYPE
+from sandbox.aws.images import NEW, NEWER
 from sandbox.clusters import slurm
-from sandbox.images import NEW, NEWER
 from tests.end_to_end.stacks import (
     ROLE,
-    SOFTWARE,
     Cloud,
     Stack,
     Synthesized,
@@ -73,7 +73,7 @@ def test_a_failed_create_is_followed_by_a_delete_under_its_id(cloud: Cloud) -> N
         "DELETE_IN_PROGRESS",
         "DELETE_COMPLETE",
     ]
-    deleted = [e for e in stack.events() if e["ResourceType"] == SOFTWARE][-1]
+    deleted = [e for e in stack.events() if e["ResourceType"] == SOFTWARE_TYPE][-1]
     assert deleted["PhysicalResourceId"] == "unmade"
     assert stack.left() == []
 
@@ -169,5 +169,6 @@ def went_through(stack: Stack, construct: str) -> list[str]:
     return [
         str(event["ResourceStatus"])
         for event in stack.events()
-        if event["ResourceType"] == SOFTWARE and event["LogicalResourceId"].startswith(construct)
+        if event["ResourceType"] == SOFTWARE_TYPE
+        and event["LogicalResourceId"].startswith(construct)
     ]

@@ -17,15 +17,14 @@ from aws_cdk import CfnOutput, CfnWaitConditionHandle, Fn
 from aws_cdk import Stack as CdkStack
 from aws_cdk import aws_ssm as ssm
 
+from hyperpod_software.contract.properties import SOFTWARE_TYPE, WAITER_TYPE
+from sandbox.aws.images import NEW, NEWER
 from sandbox.clusters import slurm, training
-from sandbox.images import NEW, NEWER
 from sandbox.runner import Sandbox
 from sandbox.waiting import until
 from tests.end_to_end.before import deployed_before, moved
 from tests.end_to_end.declared import workers, workers_of
 from tests.end_to_end.stacks import (
-    SOFTWARE,
-    WAITER,
     Cloud,
     Guarded,
     Stack,
@@ -59,7 +58,7 @@ def went_through(stack: Stack, since: int = 0) -> list[tuple[str, str]]:
     return [
         (name_of(event["LogicalResourceId"]), str(event["ResourceStatus"]))
         for event in stack.events()[since:]
-        if event["ResourceType"] in (SOFTWARE, WAITER)
+        if event["ResourceType"] in (SOFTWARE_TYPE, WAITER_TYPE)
     ]
 
 
@@ -70,7 +69,7 @@ def name_of(logical_id: str) -> str:
 
 def waiters(synthesized: Synthesized) -> list[str]:
     resources = synthesized.template["Resources"]
-    return [name_of(name) for name, one in resources.items() if one["Type"] == WAITER]
+    return [name_of(name) for name, one in resources.items() if one["Type"] == WAITER_TYPE]
 
 
 def end(stack: Stack, number: int) -> dict[str, Any]:
@@ -330,7 +329,7 @@ def test_a_patch_of_four_hours_is_waited_for_in_five_windows(hours: Hours) -> No
 def test_the_command_line_shows_each_window(hours: Hours) -> None:
     names = [*(f"Waiter{window}" for window in range(2, 22)), "WaiterLast"]
     for status in ("CREATE_IN_PROGRESS", "CREATE_COMPLETE"):
-        shown = rf"\| {status} +\| {WAITER} +\| ClusterSoftware/(\w+)/Default"
+        shown = rf"\| {status} +\| {WAITER_TYPE} +\| ClusterSoftware/(\w+)/Default"
         assert re.findall(shown, hours.created.said.text) == names
 
 
@@ -338,7 +337,7 @@ def test_a_diff_between_two_images_shows_no_waiter(hours: Hours) -> None:
     _, _, shown = hours.compared.said.text.partition("Stack Hours")
     assert [line.rstrip() for line in shown.splitlines()[1:] if line.strip()] == [
         "Resources",
-        f"[~] {SOFTWARE} ClusterSoftware/Resource ClusterSoftwareCE00E3E5",
+        f"[~] {SOFTWARE_TYPE} ClusterSoftware/Resource ClusterSoftwareCE00E3E5",
         " └─ [~] ImageId",
         f"     ├─ [-] {NEW.id}",
         f"     └─ [+] {NEWER.id}",

@@ -6,14 +6,15 @@ from collections.abc import Callable
 
 import pytest
 
+from hyperpod_software.contract.times import ANSWER_MARGIN, WINDOW
+from sandbox.aws.images import CURRENT, FAILING, NEW, NEWER
 from sandbox.clusters import group, older, slurm
-from sandbox.images import CURRENT, FAILING, NEW, NEWER
 from tests.end_to_end.cloudformation import ANOTHER, DROP, CloudFormation, Stack, software
 from tests.end_to_end.function import LOG_GROUP, Function
 from tests.end_to_end.stacks import Cloud, images, patched
 
 HOUR = 3600
-GIVEN_UP = 3420 + 2 * 180 + 1
+GIVEN_UP = WINDOW + 2 * ANSWER_MARGIN + 1
 """Seconds after a request when CloudFormation has surely given it up."""
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from sandbox.aws.images import ACCOUNT, ENCRYPTED, FOREIGN, PENDING, PUBLIC, TWO_VOLUMES, Image
 from sandbox.clusters import slurm
-from sandbox.images import ACCOUNT, ENCRYPTED, FOREIGN, PENDING, PUBLIC, TWO_VOLUMES, Image
 from tests.end_to_end.declared import keyed_slurm, workers
 from tests.end_to_end.stacks import Cloud, by_app, images
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from hyperpod_patching import OnRollback
+from hyperpod_software.contract.properties import SOFTWARE_TYPE
+from sandbox.aws.images import CURRENT, FAILING, NEW, NEWER, PARAMETERS, PUBLIC
 from sandbox.clusters import older, slurm, training
-from sandbox.images import CURRENT, FAILING, NEW, NEWER, PARAMETERS, PUBLIC
 from sandbox.waiting import until
 from tests.end_to_end.declared import new_eks, workers
-from tests.end_to_end.stacks import SOFTWARE, SPEED, Cloud, Said, Stack, by_app, images, patched
+from tests.end_to_end.stacks import SPEED, Cloud, Said, Stack, by_app, images, patched
 from tests.end_to_end.story import Told
 
 SCRIPTS_FAILED = "Lifecycle scripts did not run successfully"
@@ -317,7 +318,7 @@ def test_a_diff_between_two_images_shows_the_image_and_nothing_else(told: Told) 
     _, _, shown = told.compared.said.text.partition("Stack Story")
     assert [line.rstrip() for line in shown.splitlines()[1:] if line.strip()] == [
         "Resources",
-        f"[~] {SOFTWARE} ClusterSoftware/Resource ClusterSoftwareCE00E3E5 may be replaced",
+        f"[~] {SOFTWARE_TYPE} ClusterSoftware/Resource ClusterSoftwareCE00E3E5 may be replaced",
         " └─ [~] ImageId (may cause replacement)",
         f"     ├─ [-] {NEW.id}",
         f"     └─ [+] {NEWER.id}",

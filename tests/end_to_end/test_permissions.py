@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
+from hyperpod_software.contract.properties import SOFTWARE_TYPE
+from sandbox.aws.images import ACCOUNT, CURRENT, ENCRYPTED, FAILING, KEY, NEW, NEWER
 from sandbox.clusters import slurm, training
-from sandbox.images import ACCOUNT, CURRENT, ENCRYPTED, FAILING, KEY, NEW, NEWER
 from sandbox.runner import Sandbox
 from sandbox.waiting import until
 from tests.end_to_end.cloudformation import CloudFormation, Request
@@ -22,7 +23,6 @@ from tests.end_to_end.declared import keyed_slurm, new_eks, workers
 from tests.end_to_end.function import Function
 from tests.end_to_end.stacks import (
     MINUTE,
-    SOFTWARE,
     SPEED,
     Guarded,
     Said,
@@ -189,7 +189,7 @@ class Silent:
         self._prefix = declared.prefix
         stack = guarded.begin(silenced(declared))
         self._resource = until(
-            lambda: next((e for e in stack.events() if e["ResourceType"] == SOFTWARE), None),
+            lambda: next((e for e in stack.events() if e["ResourceType"] == SOFTWARE_TYPE), None),
             "the resource to be under way",
         )
         iam = guarded.client("iam")

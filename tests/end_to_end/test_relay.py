@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from sandbox.aws.images import CURRENT, FAILING, NEW, NEWER
 from sandbox.clusters import group, slurm
-from sandbox.images import CURRENT, FAILING, NEW, NEWER
 from tests.cloudformation.template import Template
 from tests.cloudformation.unknowns import Order, Unknowns
 from tests.end_to_end.cloudformation import DROP, CloudFormation, Stack, software

@@ -9,12 +9,15 @@ from typing import Any, cast
 
 from hyperpod_software.case import Surroundings
 from hyperpod_software.conductor import Conductor
+from hyperpod_software.contract.names import rule_name
+from hyperpod_software.contract.properties import WAITER_TYPE
 from hyperpod_software.edges.aws import in_time
 from hyperpod_software.edges.budget import Budget, spending
 from hyperpod_software.edges.memory import ParameterStore
-from hyperpod_software.edges.polling import Poll, rule_name
+from hyperpod_software.edges.polling import Poll
 from hyperpod_software.edges.sagemaker import CallResult
 from hyperpod_software.edges.stack import History, Operation
+from hyperpod_software.services import Services
 from hyperpod_software.words.cluster import Cluster, Node
 from hyperpod_software.words.decision import Patch
 from hyperpod_software.words.image import Image, Volume
@@ -152,14 +155,16 @@ class Parts:
         self.hyperpod = HyperPod(seen if seen is not None else cluster())
         self.hyperpod.pause = self._pass
         self.images = Images()
-        anything = cast("Callable[..., Conductor]", Conductor)
-        self.conductor = anything(
-            self.store,
-            sagemaker=self.hyperpod,
-            images=self.images,
-            polling=self.rules,
-            stack=self.stack,
-            clock=lambda: self.now,
+        services = cast("Callable[..., Services]", Services)
+        self.conductor = Conductor(
+            services(
+                store=self.store,
+                sagemaker=self.hyperpod,
+                images=self.images,
+                polling=self.rules,
+                stack=self.stack,
+                clock=lambda: self.now,
+            )
         )
 
     def _pass(self, seconds: float) -> None:
@@ -175,7 +180,7 @@ class Parts:
 
     def wait(self, made: dict[str, Any]) -> Reply | None:
         with self.invocation():
-            return self.conductor.wait(made, HERE)
+            return self.conductor.wait({**made, "ResourceType": WAITER_TYPE}, HERE)
 
     def deliver(self, reply: Reply | None) -> dict[str, Any]:
         """CloudFormation takes the answer."""

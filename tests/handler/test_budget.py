@@ -10,8 +10,9 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
 
+from hyperpod_software.contract.times import INVOCATION
 from hyperpod_software.edges import aws
-from hyperpod_software.edges.budget import MOST, Budget, spending
+from hyperpod_software.edges.budget import Budget, spending
 from hyperpod_software.edges.sagemaker import CallResult, SageMaker
 from hyperpod_software.edges.stack import Stack
 from hyperpod_software.patience import patiently
@@ -111,7 +112,7 @@ def test_rule_20_nothing_that_fails_for_good_outlasts_the_invocation(
     for _ in range(20):
         with pytest.raises(Problem):
             patiently(put_rule)
-    assert clock.now <= MOST
+    assert clock.now <= INVOCATION
 
 
 def test_rule_20_the_sdk_tries_nothing_again_behind_our_back(service: Service) -> None:
@@ -218,7 +219,7 @@ def test_rule_20_an_answer_that_no_parameter_could_hold_is_kept_once_one_can() -
     assert reply is not None
     del parts.store._put
     with parts.invocation():
-        parts.conductor.ending.undelivered(reply, made, HERE)
+        parts.conductor.ending.undelivered(reply, HERE)
     parts.now += 60
     assert parts.deliver(parts.look()) == reply.response
     assert parts.nothing_left()

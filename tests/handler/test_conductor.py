@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from hyperpod_software.contract.names import rule_name
 from hyperpod_software.edges.memory import Unsure
-from hyperpod_software.edges.polling import Poll, rule_name
+from hyperpod_software.edges.polling import Poll
 from hyperpod_software.edges.sagemaker import CallResult
 from hyperpod_software.edges.stack import History, Operation
 from hyperpod_software.words.cluster import Cluster
@@ -187,7 +188,7 @@ def test_rule_13_an_answer_that_could_not_be_delivered_is_kept_and_sent_again() 
     made = event()
     reply = parts.begin(made)
     assert reply is not None
-    parts.conductor.ending.undelivered(reply, made, HERE)
+    parts.conductor.ending.undelivered(reply, HERE)
     parts.now += 60
     again = parts.look()
     assert again is not None
@@ -202,7 +203,7 @@ def test_rule_13_an_answer_that_can_never_be_delivered_is_not_tried_for_ever() -
     parts.now += 3700
     reply = parts.look()
     assert reply is not None
-    parts.conductor.ending.undelivered(reply, event(), HERE)
+    parts.conductor.ending.undelivered(reply, HERE)
     assert parts.nothing_left()
 
 
@@ -252,7 +253,7 @@ def test_rule_17_a_delete_that_comes_again_keeps_what_sends_its_answer_until_it_
     parts = Parts()
     made = event("Delete", "r2")
     first = parts.conductor.forget(made, HERE)
-    parts.conductor.ending.undelivered(first, made, HERE)
+    parts.conductor.ending.undelivered(first, HERE)
     again = parts.conductor.forget(made, HERE)  # and then this invocation may be killed
     assert again.response == first.response
     assert len(parts.rules.rules) == 1
@@ -334,7 +335,7 @@ def test_a_request_id_that_comes_again_is_not_given_an_older_answer() -> None:
     made = event()
     reply = parts.begin(made)
     assert reply is not None
-    parts.conductor.ending.undelivered(reply, made, HERE)
+    parts.conductor.ending.undelivered(reply, HERE)
     parts.now += 1800
     parts.hyperpod.seen = cluster(group(image_id=NEW))
     again = parts.begin(event(ResponseURL=url(NOW + 1800)))
@@ -388,6 +389,44 @@ def test_what_was_written_after_a_burial_is_buried_by_the_next_request() -> None
     reply = parts.begin(event("Update", "r2", OldResourceProperties=properties()))
     assert reply is not None
     parts.conductor.ending.delivered(reply)
+    assert parts.nothing_left()
+
+
+def test_what_was_written_after_its_burial_is_no_part_of_a_request_that_comes_again() -> None:
+    parts = Parts(cluster(group(image_id=NEW)))
+    parts.store.claim_call(parts.store.path(request().ticket), call())
+    assert parts.deliver(parts.begin(event()))["Data"]["Outcome"] == "NothingToPatch"
+    assert parts.nothing_left()
+
+
+def test_half_a_rule_that_is_made_after_a_burial_is_removed() -> None:
+    """The later request has removed the rule, and not yet the memory."""
+    parts = Parts()
+
+    def half_made(path: str, function: str, until: float, seen: Cluster | None) -> None:
+        parts.rules.rules[rule_name(path)] = Poll(path, 0.0)
+        parts.store.close(path)
+        raise Problem("PutTargets", Problem.Kind.PASSING, "ThrottlingException", "")
+
+    parts.rules.start = half_made  # type: ignore[method-assign]
+    assert parts.begin(event()) is None
+    assert parts.nothing_left()
+
+
+def test_a_delete_tries_again_to_forget_what_was_declared(monkeypatch: pytest.MonkeyPatch) -> None:
+    parts = Parts()
+    path = parts.store.path(request().ticket)
+    parts.store.keep_declaration(path.rpartition("/")[0], path.rpartition("/")[2], event())
+    delete = parts.store._delete
+
+    def throttled(names: list[str], *, retries: bool = True) -> None:
+        raise Problem("DeleteParameters", Problem.Kind.PASSING, "ThrottlingException", "")
+
+    monkeypatch.setattr(parts.store, "_delete", throttled)
+    with parts.invocation():
+        reply = parts.conductor.forget(event("Delete", "r2"), HERE)
+    monkeypatch.setattr(parts.store, "_delete", delete)
+    parts.deliver(reply)
     assert parts.nothing_left()
 
 
@@ -529,6 +568,23 @@ def test_rule_18_the_stack_is_asked_again_where_it_did_not_answer(
     reply = parts.begin(event("Update", OldResourceProperties=properties()))
     assert reply is not None
     assert reply.response["Status"] == "SUCCESS"
+
+
+def test_rule_18_without_memory_a_request_that_may_be_a_rollbacks_is_not_failed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    parts = Parts(cluster(status="SystemUpdating"))
+
+    def full(*_: object) -> bool:
+        raise Problem("PutParameter", Problem.Kind.QUOTA, "ParameterLimitExceeded", "")
+
+    def out_of_order(stack_id: str) -> Operation:
+        raise Problem("DescribeStacks", Problem.Kind.PASSING, "InternalServerError", "")
+
+    monkeypatch.setattr(parts.store, "claim", full)
+    monkeypatch.setattr(parts.stack, "operation", out_of_order)
+    with pytest.raises(Problem, match="DescribeStacks"):
+        parts.begin(event("Update", OldResourceProperties=properties()))
 
 
 def test_an_acceptance_that_cannot_be_noted_at_once_is_noted_all_the_same(

@@ -13,7 +13,9 @@ from crhelper import CfnResource
 from hyperpod_software.crhelper_adapter import SoftwareResource
 
 OVERRIDDEN = sorted(
-    name for name, value in vars(SoftwareResource).items() if inspect.isfunction(value)
+    name
+    for name, value in vars(SoftwareResource).items()
+    if inspect.isfunction(value) and name not in ("__init__", "poll")
 )
 
 
@@ -21,12 +23,12 @@ def test_the_installed_crhelper_is_the_one_the_hooks_were_tried_with() -> None:
     assert version("crhelper") == "2.0.12"
 
 
-@pytest.mark.parametrize("name", [name for name in OVERRIDDEN if name != "__init__"])
+@pytest.mark.parametrize("name", OVERRIDDEN)
 def test_every_overridden_hook_exists_in_crhelper(name: str) -> None:
     assert callable(getattr(CfnResource, name))
 
 
-@pytest.mark.parametrize("name", ["_event", "_context", "_sam_local", "_send_response", "NoEcho"])
+@pytest.mark.parametrize("name", ["_event", "_context", "_sam_local", "_send_response"])
 def test_every_attribute_relied_on_exists_in_crhelper(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -42,13 +44,13 @@ def test_no_client_is_built_and_the_environment_is_left_as_it_was(
 
     monkeypatch.setattr("boto3.client", refuse)
     monkeypatch.delenv("AWS_SAM_LOCAL", raising=False)
-    SoftwareResource(lambda reply, event, context: None)
+    SoftwareResource(lambda reply, context: None)
     assert "AWS_SAM_LOCAL" not in os.environ
 
 
 def test_an_error_is_raised_so_that_lambda_delivers_again_and_not_answered_as_failed() -> None:
     sent: list[Any] = []
-    resource = SoftwareResource(lambda reply, event, context: sent.append(reply))
+    resource = SoftwareResource(lambda reply, context: sent.append(reply))
 
     @resource.create
     def broken(event: dict[str, Any], context: Any) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from hyperpod_software.contract.signals import LOG_FIELDS
 from hyperpod_software.edges.logs import JsonLines
 from tests.handler.parts import Parts, event
 from tests.lifecycle.samples import cluster, group, properties
@@ -36,6 +37,7 @@ def test_a_look_says_how_far_each_group_is_and_what_time_is_left(
     parts.look()
     (line,) = lines(caplog)
     assert line["stage"] == "waiting"
+    assert set(LOG_FIELDS) <= line.keys()
     assert line["groups"] == {"workers": "1/4"}
     assert (line["batch"], line["seconds_left"]) == ("25%", 2400)
     assert (line["logical_id"], line["cluster"]) == ("Software", "ml")

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
+from hyperpod_software.contract.properties import WAITER_TYPE
+from hyperpod_software.contract.times import WINDOW
 from hyperpod_software.edges.stack import History
 from hyperpod_software.words.reply import Reply
 from tests.handler.parts import HERE, Parts, event, patched, url
 from tests.lifecycle.samples import NEW, NOW, OLD, cluster, group, node, properties
-
-HOUR = 3420
 
 
 def long(**changes: Any) -> dict[str, Any]:
@@ -59,7 +59,7 @@ def wait(
         request or f"{name}-{parts.now}",
         LogicalResourceId=name,
         ResourceProperties=props,
-        ResourceType="Custom::HyperPodPatchWaiter",
+        ResourceType=WAITER_TYPE,
         **{"ResponseURL": url(parts.now), **more},
     )
     if kind != "Create":
@@ -76,7 +76,7 @@ def patching(parts: Parts) -> None:
 
 
 def at_the_end_of_the_window(parts: Parts, start: float) -> dict[str, Any]:
-    parts.now = start + HOUR
+    parts.now = start + WINDOW
     return parts.deliver(parts.look())
 
 
@@ -148,11 +148,11 @@ def test_each_window_hands_over_and_the_last_one_fails_at_the_timeout() -> None:
     parts, handover = started()
     start = NOW
     for window in range(2, 11):
-        start = parts.now = start + HOUR + 5
+        start = parts.now = start + WINDOW + 5
         assert wait(parts, handover, window) is None
         answer = at_the_end_of_the_window(parts, start)
         assert answer["Data"]["Handover"] == handover
-    start = parts.now = start + HOUR + 5
+    start = parts.now = start + WINDOW + 5
     wait(parts, handover, 11)
     parts.now = NOW + 36_001
     answer = parts.deliver(parts.look())
@@ -228,7 +228,7 @@ def test_a_handover_that_did_not_arrive_is_sent_again() -> None:
     parts = Parts()
     begin(parts)
     patching(parts)
-    parts.now = NOW + HOUR
+    parts.now = NOW + WINDOW
     first = parts.look()
     parts.now += 60
     second = parts.look()
@@ -391,7 +391,7 @@ def test_a_waiter_that_is_delivered_once_more_takes_nothing_from_a_resource_that
     assert begin(parts, kind="Update", request="back", **old) is None
     again = wait(parts, "arn|Patched|workers|4", kind="Update", request="again")
     assert parts.deliver(again)["Data"]["Handover"] == "arn|Patched|workers|4"
-    parts.now += HOUR
+    parts.now += WINDOW
     assert parts.deliver(parts.look())["LogicalResourceId"] == "Software"
 
 
@@ -452,7 +452,7 @@ def test_a_delete_leaves_the_answer_to_another_delete_in_its_place() -> None:
     parts = Parts()
     first = event("Delete", "first", ResponseURL=url(NOW - 30))
     reply = parts.conductor.forget(first, HERE)
-    parts.conductor.ending.undelivered(reply, first, HERE)
+    parts.conductor.ending.undelivered(reply, HERE)
     parts.deliver(parts.conductor.forget(event("Delete", "second"), HERE))
     assert parts.deliver(parts.look())["RequestId"] == "first"
     assert parts.nothing_left()
@@ -482,7 +482,7 @@ def test_a_waiters_delete_does_not_bury_the_patch() -> None:
         "Delete",
         "gone",
         LogicalResourceId="Waiter2",
-        ResourceType="Custom::HyperPodPatchWaiter",
+        ResourceType=WAITER_TYPE,
         ResponseURL=url(parts.now),
     )
     with parts.invocation():

@@ -378,7 +378,7 @@ def test_a_start_up_that_failed_answers_with_an_empty_physical_id(stock: Stock) 
     stock.deliver(event())
     assert stock.answers[0]["PhysicalResourceId"] == ""
     # Nothing that could fail at start-up is left: no client is built there.
-    resource = crhelper_adapter.SoftwareResource(lambda reply, made, context: None)
+    resource = crhelper_adapter.SoftwareResource(lambda reply, context: None)
     assert resource._init_failed is None  # type: ignore[attr-defined]
 
 
@@ -395,18 +395,16 @@ def test_two_answers_are_sent_when_the_timer_fires(stock: Stock, ours: Ours) -> 
     assert crhelper_adapter.SoftwareResource(lambda *args: None)._timer is None  # type: ignore[attr-defined]
 
 
-def test_no_echo_sticks_to_later_invocations(stock: Stock) -> None:
+def test_no_echo_sticks_to_later_invocations(stock: Stock, ours: Ours) -> None:
     stock.helper.poll_create(None)  # type: ignore[arg-type]
     stock.helper.NoEcho = True
     stock.deliver(event())
     stock.deliver(event())
     assert stock.answers[1]["NoEcho"] is True
 
-    resource = crhelper_adapter.SoftwareResource(lambda *args: None)
-    resource.NoEcho = True
-    resource.create(lambda made, context: None)
-    resource(event(), Context())
-    assert resource.NoEcho is False
+    ours.hyperpod.seen = DONE
+    ours.deliver(event())
+    assert ours.answers[0]["NoEcho"] is False
 
 
 def test_the_default_log_level_prints_the_response_url(

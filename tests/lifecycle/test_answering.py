@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from hyperpod_software.contract.answers import HANDOVER, Attribute, Outcome
 from hyperpod_software.rules.answering import answer, body, physical_id
-from hyperpod_software.words.decision import Finish, Outcome, failed
-from hyperpod_software.words.handover import ATTRIBUTES
+from hyperpod_software.words.decision import Finish, failed
 from tests.lifecycle.samples import ARN, cluster, declared, request
 
 CREATE, UPDATE = request().ticket, request(before=declared()).ticket
@@ -44,7 +44,7 @@ def test_rule_15_the_reason_begins_with_what_happened_and_ends_with_where_to_loo
 
 
 def test_rule_15_every_attribute_always_has_a_value() -> None:
-    names = {*ATTRIBUTES, "Handover"}
+    names = {*Attribute, HANDOVER}
     ends = (failed("no"), Finish(Outcome.ADOPTED, "as it is", cluster()))
     responses = [answer(CREATE, end, "ml", "g") for end in ends]
     for response in responses:

@@ -8,9 +8,11 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hyperpod_software.edges.properties import KNOWN, BadProperty, parse_declaration
+from hyperpod_software.contract.properties import Property
+from hyperpod_software.edges.properties import parse_declaration
 from hyperpod_software.edges.sagemaker import update_request
 from hyperpod_software.words.decision import Patch
+from hyperpod_software.words.problem import BadProperty
 from tests.lifecycle.samples import cluster, group, properties
 
 anything = st.recursive(
@@ -29,7 +31,7 @@ shaped = st.fixed_dictionaries(
         name: value
         | st.just(properties().get(name))
         | st.sampled_from(["ami-0123456789abcdef0", "default", "1.2.3", "adopt", "leave", "warn"])
-        for name in sorted(KNOWN)
+        for name in sorted(Property)
     },
 )
 batch = st.fixed_dictionaries(

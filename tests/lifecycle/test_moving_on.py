@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
+from hyperpod_software.contract.answers import Outcome
 from hyperpod_software.edges.sagemaker import read_cluster
 from hyperpod_software.rules.look import Look
 from hyperpod_software.rules.nodes import hear, node_state, tally
 from hyperpod_software.rules.starting import software_for
 from hyperpod_software.rules.watching import judge
 from hyperpod_software.words.cluster import Cluster, Node, NodeState, Said
-from hyperpod_software.words.decision import Finish, Outcome, Wait
+from hyperpod_software.words.decision import Finish, Wait
 from hyperpod_software.words.request import Request
 from hyperpod_software.words.software import Declaration, Software
 from tests.lifecycle.samples import (
@@ -80,6 +81,25 @@ def test_rule_08_the_count_of_another_release_does_not_hide_skipped_nodes() -> N
     nodes = [node(number=n, version="1.3.10") for n in range(3)]
     nodes.append(node(number=3, version="1.3.8", last_update=NOW - 9000))
     assert "1 node skipped" in ends(request(release("1.3.9")), seen, nodes).reason
+
+
+def test_rule_08_a_group_left_out_of_an_unanswered_call_is_told() -> None:
+    """What was patched shows that HyperPod took the call."""
+    asked = request(declared(ImageId=None, InstanceGroups=groups("one", "two", version="1.3.9")))
+    shown = {"image_id": "default", "update_status": "Succeeded"}
+    seen = cluster(
+        group("one", version="1.3.9", target_state_count=0, **shown),
+        group("two", version="1.3.10", target_state_count=4, **shown),
+    )
+    old = [node("one", n, version="1.3.0", last_update=NOW - 9000) for n in range(4)]
+    new = [node("two", n, version="1.3.10") for n in range(4, 8)]
+    made = call("one", "two", accepted=False)
+    look = Look(asked, made, progress(), seen, NOW + 900, asked.deadline)
+    software = {name: Software(version="1.3.9") for name in ("one", "two")}
+    end = judge(look, tally(old + new, software, made.at))
+    assert isinstance(end, Finish), end
+    assert not end.succeeded
+    assert "do not show how this patch ended: one" in end.reason
 
 
 def test_rule_19_where_a_newer_release_is_taken_back_its_nodes_are_skipped_ones() -> None:

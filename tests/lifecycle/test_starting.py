@@ -7,14 +7,16 @@ from typing import Any
 
 import pytest
 
-from hyperpod_software.edges.properties import BadProperty, parse_declaration
+from hyperpod_software.contract.answers import Outcome
+from hyperpod_software.edges.properties import parse_declaration
 from hyperpod_software.edges.sagemaker import update_request
 from hyperpod_software.rules.images import image_refusal
 from hyperpod_software.rules.starting import may_call, plan
 from hyperpod_software.words.cluster import Cluster, Group, Reading, Said
-from hyperpod_software.words.decision import CountNodes, Finish, Outcome, Patch, Wait
+from hyperpod_software.words.decision import CountNodes, Finish, Patch, Wait
 from hyperpod_software.words.image import Image, Volume
 from hyperpod_software.words.memory import Progress
+from hyperpod_software.words.problem import BadProperty
 from hyperpod_software.words.request import Request
 from hyperpod_software.words.software import Declaration
 from tests.lifecycle.samples import (
@@ -76,10 +78,13 @@ def ended(decision: object, outcome: Outcome | None) -> str:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"ClusterName": None}, "ClusterName is missing; allowed is a cluster's name or ARN"),
-        ({"ClusterName": "no good"}, "ClusterName is 'no good'; allowed is a name of 1 to 63"),
-        ({"ClusterName": "arn:aws:s3:::b"}, "ClusterName is 'arn:aws:s3:::b'; allowed is an ARN"),
-        ({"ImageId": "foo"}, "ImageId is 'foo'; allowed is ami- and 8 to 17 hexadecimal"),
+        ({"ClusterName": None}, "ClusterName is missing; allowed is a HyperPod cluster's name"),
+        ({"ClusterName": "no good"}, "ClusterName is 'no good'; allowed is a HyperPod cluster's"),
+        (
+            {"ClusterName": "arn:aws:s3:::b"},
+            "ClusterName is 'arn:aws:s3:::b'; allowed is a HyperPod",
+        ),
+        ({"ImageId": "foo"}, "ImageId is 'foo'; allowed is an AMI id: ami- and 8 to 17"),
         ({"ImageId": None}, "Neither ImageId nor an ImageReleaseVersion"),
         ({"ImageReleaseVersion": "1.2.3"}, "ImageId and ImageReleaseVersion were both given"),
         ({"ImageOwner": "amazon"}, "ImageOwner is 'amazon'; allowed is self"),
@@ -87,12 +92,12 @@ def ended(decision: object, outcome: Outcome | None) -> str:
         ({"InstanceGroups": []}, "InstanceGroups has 0 entries; allowed are 1 to 100"),
         ({"InstanceGroups": groups(*(f"g{n}" for n in range(101)))}, "has 101 entries"),
         ({"InstanceGroups": groups("a", "a")}, "'a'; allowed is each group once"),
-        ({"InstanceGroups": groups("-a")}, "InstanceGroupName is '-a'; allowed is letters"),
-        ({"InstanceGroups": groups("x" * 64)}, "allowed is text of 1 to 63 characters"),
+        ({"InstanceGroups": groups("-a")}, "InstanceGroupName is '-a'; allowed is an instance"),
+        ({"InstanceGroups": groups("x" * 64)}, "name (1 to 63 letters, digits and inner hyphens)"),
         ({"InstanceGroups": "workers"}, "InstanceGroups is 'workers'; allowed is a list"),
         ({"InstanceGroups": ["workers"]}, "InstanceGroups[0] is 'workers'; allowed is a structure"),
         ({"ImageId": None, "InstanceGroups": groups("a", version="1.2")}, "MAJOR.MINOR.PATCH"),
-        ({"Timeout": "soon"}, "Timeout is 'soon'; allowed is a whole number from 60 to 86400"),
+        ({"Timeout": "soon"}, "Timeout is 'soon'; allowed is a whole number from 300 to 86400"),
         ({"Timeout": "86401"}, "Timeout is '86401'"),
         ({"Timeout": "٣٠٠"}, "Timeout is '\\u0663"),
         ({"OnCreate": "maybe"}, "OnCreate is 'maybe'; allowed is patch or adopt"),
@@ -103,7 +108,7 @@ def ended(decision: object, outcome: Outcome | None) -> str:
             "ResourceProperties has a property 'Colour'; allowed are AllowCallerCredentials",
         ),
         ({"ReleaseLine": "1.3"}, "ReleaseLine was given without an ImageReleaseVersion"),
-        (line_of("1.3.0", ReleaseLine="1"), "ReleaseLine is '1'; allowed is MAJOR.MINOR"),
+        (line_of("1.3.0", ReleaseLine="1"), "ReleaseLine is '1'; allowed is a line"),
         (line_of("1.4.0"), "'1.4.0'; allowed is a release of the declared line 1.3"),
         ({"AllowDowngrade": "yes"}, "AllowDowngrade is 'yes'; allowed is true or false"),
         ({"AllowRollingUpdateOnSlurm": "x"}, "AllowRollingUpdateOnSlurm is 'x'; allowed is true"),
@@ -290,6 +295,16 @@ def test_rule_03_up_to_date_proves_nothing_where_something_speaks_against_it(
     assert patched(plan(asked, NEWEST, NOW, one_does_not)) == ("workers",)
     too_many_to_read = [Reading(NEWEST, {})]
     assert patched(plan(asked, NEWEST, NOW, too_many_to_read)) == ("workers",)
+
+
+def test_rule_19_a_release_whose_count_is_hidden_is_read_again_before_it_is_refused() -> None:
+    """Fields were seen to be missing in single readings."""
+    asked = request(release("1.3.0"))
+    hidden = cluster(on_release := group(image_id="default", version=None, desired_version="1.3.1"))
+    assert plan(asked, hidden, NOW, told(hidden)) == CountNodes(("workers",))
+    none = cluster(replace(on_release, version="1.2.0", target_state_count=0))
+    assert patched(plan(asked, none, NOW, told(hidden) + told(none))) == ("workers",)
+    ended(plan(asked, hidden, NOW, told(hidden, times=3)), None)
 
 
 def test_rule_03_nodes_that_scaling_has_not_brought_up_speak_against_no_proof() -> None:

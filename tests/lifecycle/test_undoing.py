@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from hyperpod_software.contract.answers import Outcome
 from hyperpod_software.rules.undoing import plan_rollback, softened
 from hyperpod_software.words.cluster import Cluster
-from hyperpod_software.words.decision import Finish, Outcome, Patch, Wait, failed
+from hyperpod_software.words.decision import Finish, Patch, Wait, failed
 from hyperpod_software.words.memory import Progress
 from hyperpod_software.words.request import Request
 from hyperpod_software.words.software import Declaration

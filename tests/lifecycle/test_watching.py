@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
+from hyperpod_software.contract.answers import Outcome
 from hyperpod_software.rules.look import QUIET, Look
 from hyperpod_software.rules.nodes import node_state
 from hyperpod_software.rules.nodes import tally as count
 from hyperpod_software.rules.watching import judge
 from hyperpod_software.words.cluster import Cluster, Node, NodeState, NodeTally
-from hyperpod_software.words.decision import CountNodes, Finish, Outcome, Wait
+from hyperpod_software.words.decision import CountNodes, Finish, Wait
 from hyperpod_software.words.memory import Call, Progress, Sight, digest
 from hyperpod_software.words.request import Request
 from hyperpod_software.words.software import Software

@@ -52,15 +52,19 @@ def test_constructs_is_the_package_from_pypi() -> None:
     assert ROOT / "constructs" not in Path(spec.origin).parents
 
 
-def test_the_library_says_that_it_is_typed() -> None:
-    assert (ROOT / "constructs/hyperpod_patching/py.typed").is_file()
+PACKAGES = ("constructs/hyperpod_patching", "lambda/hyperpod_software")
 
 
-def test_the_wheel_takes_the_handler_along() -> None:
-    sources = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["sources"]
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_package_says_that_it_is_typed(package: str) -> None:
+    assert (ROOT / package / "py.typed").is_file()
 
-    assert sources["lambda/hyperpod_software"] == "hyperpod_patching/_lambda/hyperpod_software"
-    assert all((ROOT / source).is_dir() for source in sources)
+
+def test_the_wheel_holds_the_library_and_the_handler_as_packages_of_their_own() -> None:
+    wheel = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]
+
+    assert tuple(wheel["only-include"]) == PACKAGES
+    assert wheel["sources"] == [str(Path(package).parent) for package in PACKAGES]
 
 
 # --- Pins -----------------------------------------------------------------------------------------
@@ -164,7 +168,7 @@ def test_the_page_on_emulators_names_only_what_is_there() -> None:
     assert named
     assert [name for name in sorted(named) if f"def {name}(" not in tests] == []
     modules = set(re.findall(r"`inside/(\w+\.py)`", page))
-    assert modules <= {path.name for path in ROOT.glob("sandbox/inside/*.py")}
+    assert modules <= {path.name for path in ROOT.glob("sandbox/aws/inside/*.py")}
 
 
 def test_make_help_lists_every_target() -> None:

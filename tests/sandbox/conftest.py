@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from sandbox import Control, Sandbox, sdk
+from sandbox.aws.server import HyperPodServer
 from sandbox.clusters import slurm
 from sandbox.hyperpod import RELEASES, Faults, HyperPod, load_cluster
-from sandbox.server import HyperPodServer
 from tests.sandbox.service import CHECKS
 
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
+from sandbox.aws.environment import ROOT, scrubbed
 from sandbox.cli import main
-from sandbox.environment import ROOT, scrubbed
 from tests.sandbox.test_saved import SAVED
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -13,15 +14,16 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from rich.console import Console
 
-from sandbox import demo
-from sandbox.cdk_cli import Said, stage, words
-from sandbox.claims import Claim, Seen, Window, claims, way_of
-from sandbox.environment import ROOT
-from sandbox.images import CURRENT, FAILING, NEW, NEWER
-from sandbox.ledger import Entry, behind, table, there_and_back
-from sandbox.screen import Display, Screen, command_lines, wrapped
-from sandbox.story import cluster, declaration
+from sandbox.aws.environment import ROOT
+from sandbox.aws.images import CURRENT, FAILING, NEW, NEWER
+from sandbox.demo import __main__ as demo
+from sandbox.demo.cdk_cli import CommandResult, stage, words
+from sandbox.demo.claims import Claim, Observations, Window, claims, common_statuses
+from sandbox.demo.ledger import Entry, outdated_nodes, replacements_with_rollback, table
+from sandbox.demo.scenario import cluster, declaration
+from sandbox.demo.screen import Display, Screen, command_lines, wrapped
 from sandbox.waiting import PATIENCE
 
 LOG_GROUP = "HyperPodPatching-HyperPodSoftwareProviderLogGroupF4138949-PEAj1XoIi1Q5"
@@ -43,8 +45,9 @@ class Paper(io.StringIO):
         return self._terminal
 
 
-def screen(paper: Paper, *, columns: int = 80, live: bool = False, colours: bool = False) -> Screen:
-    return Screen(paper, live=live, colours=colours, columns=lambda: columns)
+def screen(paper: Paper, columns: int = 80, /, **environment: str) -> Screen:
+    terminal = {"TERM": "xterm", **environment}
+    return Screen(Console(file=paper, width=columns, height=25, _environ=terminal))
 
 
 def described(workers: str = "Succeeded", done: int = 16, image: str = CURRENT.id) -> Any:
@@ -76,18 +79,18 @@ def test_the_name_of_a_log_group_is_never_broken() -> None:
 
 
 def test_prose_fits_the_width() -> None:
-    assert max(map(len, wrapped("word " * 100, 40))) <= 40
+    assert max(map(len, wrapped("word " * 100, 40, " - ", "   "))) <= 40
 
 
 def test_a_terminal_is_written_on_in_place_unless_it_cannot() -> None:
-    assert Screen.on(Paper(terminal=True), {"TERM": "xterm"}).live
-    assert not Screen.on(Paper(terminal=True), {"TERM": "dumb"}).live
-    assert not Screen.on(Paper(), {"TERM": "xterm"}).live
+    assert screen(Paper(terminal=True)).live
+    assert not screen(Paper(terminal=True), TERM="dumb").live
+    assert not screen(Paper()).live
 
 
 def test_there_are_no_colours_where_nobody_wants_them() -> None:
     def coloured(paper: Paper, **environment: str) -> bool:
-        Screen.on(paper, {"TERM": "xterm", **environment}).line("text", "bold")
+        screen(paper, **environment).line("text", "red")
         return "\x1b" in paper.getvalue()
 
     assert coloured(Paper(terminal=True))
@@ -101,31 +104,28 @@ def test_a_terminal_without_unicode_gets_plain_characters() -> None:
     display = Display(on, "Stack", groups=True)
     display.show(described(), "CREATE_IN_PROGRESS", 1)
     display.show(described("InProgress", 8, NEW.id), "CREATE_IN_PROGRESS", 2)
-    on.item("done", "✓", "green")
+    on.item("done", good=True)
     assert paper.getvalue().isascii()
 
 
 def test_a_live_display_is_redrawn_in_place_and_gives_the_cursor_back() -> None:
-    paper = Paper()
-    display = Display(screen(paper, live=True), "Stack", groups=True)
+    paper = Paper(terminal=True)
+    display = Display(screen(paper), "Stack", groups=True)
     display.show(described(), "CREATE_IN_PROGRESS", 1)
-    assert paper.getvalue().startswith("\x1b[?25l")
+    assert "\x1b[?25l" in paper.getvalue()
     before = len(paper.getvalue())
-    display.show(described(), "CREATE_IN_PROGRESS", 1)
-    assert len(paper.getvalue()) == before, "nothing changed, so nothing is written"
     display.show(described("InProgress", 8, NEW.id), "CREATE_IN_PROGRESS", 2)
-    assert "\x1b[4A" in paper.getvalue()[before:]
+    assert paper.getvalue()[before:].count("\x1b[1A") == 3, "back to the first of four lines"
     display.end()
     assert paper.getvalue().endswith("\x1b[?25h")
 
 
 @pytest.mark.parametrize("columns", [60, 80, 120])
 def test_a_live_display_never_reaches_the_last_column(columns: int) -> None:
-    paper = Paper()
-    display = Display(screen(paper, live=True, columns=columns), "Stack", groups=True)
+    paper = Paper(terminal=True)
+    display = Display(screen(paper, columns, NO_COLOR="1"), "Stack", groups=True)
     display.show(described("RollbackInProgress", 8, FAILING.id), "UPDATE_IN_PROGRESS", 100)
-    drawn = paper.getvalue().removeprefix("\x1b[?25l").removesuffix("\x1b[J")
-    lines = [line.strip("\r").removesuffix("\x1b[K") for line in drawn.strip("\n").split("\n")]
+    lines = re.sub(r"\x1b\[[?\d;]*\w", "", paper.getvalue()).splitlines()
     assert len(lines) == 4
     assert max(map(len, lines)) < columns
 
@@ -186,27 +186,27 @@ X | 6/18 | 10:24:27 PM | UPDATE_IN_PROGRESS   | Custom::HyperPodPatchWaiter     
 """
 
 
-def said(text: str, code: int = 0) -> Said:
-    return Said(code, text.splitlines())
+def result(text: str, code: int = 0) -> CommandResult:
+    return CommandResult(code, text.splitlines())
 
 
 def test_what_matters_is_taken_out_of_what_the_cli_prints() -> None:
-    assert said(DEPLOYED).outputs == {"Outcome": "Patched", "PatchedInstanceGroups": ""}
-    assert said(COMPARED).difference[0] == "Resources"
-    assert len(said(COMPARED).difference) == 5
-    assert said(FAILED, 1).failure == "The patch of cluster ml failed: login (Failed, 1 node)."
+    assert result(DEPLOYED).outputs == {"Outcome": "Patched", "PatchedInstanceGroups": ""}
+    assert result(COMPARED).difference[0] == "Resources"
+    assert len(result(COMPARED).difference) == 5
+    assert result(FAILED, 1).failure == "The patch of cluster ml failed: login (Failed, 1 node)."
 
 
 def test_the_windows_are_taken_from_what_the_cli_prints_as_it_waits() -> None:
-    assert said(WAITED).windows == [
+    assert result(WAITED).windows == [
         " 8:30:27 PM  CREATE_IN_PROGRESS  ClusterSoftware/Waiter2",
         "10:24:27 PM  UPDATE_IN_PROGRESS  ClusterSoftware/WaiterLast",
     ]
 
 
 def test_a_failure_nobody_expected_is_told_in_its_last_words() -> None:
-    assert said(FAILED, 1).last_words == [said(FAILED).failure]
-    assert said("\n".join(map(str, range(40))), 1).last_words[-1] == "39"
+    assert result(FAILED, 1).error_lines == [result(FAILED).failure]
+    assert result("\n".join(map(str, range(40))), 1).error_lines[-1] == "39"
 
 
 def test_the_stage_is_the_clis_until_cloudformation_is_at_work() -> None:
@@ -221,9 +221,9 @@ def test_the_stage_is_the_clis_until_cloudformation_is_at_work() -> None:
 
 def test_what_is_needed_is_counted_from_the_cluster_itself() -> None:
     groups = ("inference", "workers")
-    assert behind(described(), groups, CURRENT.id) == {"inference": 4}
-    assert behind(described(), groups, NEW.id) == {"inference": 4, "workers": 16}
-    assert there_and_back(described(), groups, 25) == {"inference": 2, "workers": 8}
+    assert outdated_nodes(described(), groups, CURRENT.id) == {"inference": 4}
+    assert outdated_nodes(described(), groups, NEW.id) == {"inference": 4, "workers": 16}
+    assert replacements_with_rollback(described(), groups, 25) == {"inference": 2, "workers": 8}
 
 
 def test_the_table_holds_what_was_done_against_what_was_needed() -> None:
@@ -235,25 +235,25 @@ def test_the_table_holds_what_was_done_against_what_was_needed() -> None:
     ]
 
 
-def test_groups_that_went_different_ways_have_no_way_in_common() -> None:
-    ways = {"a": ["Succeeded", "InProgress", "Failed"], "b": ["InProgress", "Failed"]}
-    assert way_of(ways, ["a", "b"]) == ["InProgress", "Failed"]
-    assert way_of({**ways, "b": ["InProgress"]}, ["a", "b"]) == []
+def test_groups_with_different_statuses_have_none_in_common() -> None:
+    statuses = {"a": ["Succeeded", "InProgress", "Failed"], "b": ["InProgress", "Failed"]}
+    assert common_statuses(statuses, ["a", "b"]) == ["InProgress", "Failed"]
+    assert common_statuses({**statuses, "b": ["InProgress"]}, ["a", "b"]) == []
 
 
-def seen() -> Seen:
+def seen() -> Observations:
     """All as it has to be."""
     description = described()
     for group in description["InstanceGroups"]:
         if group["InstanceGroupName"] != "system":
             group["CurrentImageId"] = group["DesiredImageId"] = NEWER.id
-    return Seen(
+    return Observations(
         "ml",
         ("inference", "workers"),
         entries=[Entry("rolling deploy", 1, 1, {"workers": 16}, {"workers": 16})],
         physical_ids={"ml"},
         stack="deleted",
-        difference=said(COMPARED).difference,
+        difference=result(COMPARED).difference,
         reason=f"{FAILING.id} failed: inference and workers. Lifecycle scripts. Log group: {LOG_GROUP}",
         rollback=["InProgress", "RollbackInProgress", "Failed"],
         events=["UPDATE_ROLLBACK_COMPLETE"],
@@ -274,7 +274,7 @@ def test_every_claim_holds_where_all_is_as_it_has_to_be() -> None:
     assert [claim.otherwise for claim in claims(seen()) if not claim.holds] == []
 
 
-WRONG: dict[str, Callable[[Seen], Seen]] = {
+WRONG: dict[str, Callable[[Observations], Observations]] = {
     "a call too many": lambda s: replace(
         s, entries=[*s.entries, Entry("same again", 1, 0, {"workers": 0}, {"workers": 0})]
     ),
@@ -308,7 +308,7 @@ WRONG: dict[str, Callable[[Seen], Seen]] = {
 
 
 @pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)
-def test_a_claim_does_not_hold_by_itself(wrong: Callable[[Seen], Seen]) -> None:
+def test_a_claim_does_not_hold_by_itself(wrong: Callable[[Observations], Observations]) -> None:
     broken = [claim for claim in claims(wrong(seen())) if not claim.holds]
     assert len(broken) == 1
     assert broken[0].otherwise
@@ -328,7 +328,7 @@ def test_the_demo_fails_with_one_line_if_a_claim_does_not_hold(
 
 
 def test_interrupted_it_leaves_nothing_behind() -> None:
-    environment = {k: v for k, v in os.environ.items() if k != "COLUMNS"}
+    environment = {k: v for k, v in os.environ.items() if k != "FORCE_COLOR"} | {"COLUMNS": "80"}
     with subprocess.Popen(
         [sys.executable, "-m", "sandbox.demo"],
         cwd=ROOT,

@@ -6,8 +6,8 @@ import json
 from collections import Counter
 from typing import Any
 
+from hyperpod_software.contract.signals import CLUSTER_EVENT, STATE_CHANGE
 from sandbox.clusters import older
-from sandbox.hyperpod.events import CLUSTER_EVENT, STATE_CHANGE
 from tests.sandbox.service import Service, batches
 
 

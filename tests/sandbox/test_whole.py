@@ -16,9 +16,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from sandbox import Sandbox, SandboxError
-from sandbox.clusters import training
-from sandbox.environment import ROOT
-from sandbox.images import (
+from sandbox.aws.environment import ROOT
+from sandbox.aws.images import (
     ENCRYPTED,
     FAILING,
     FOREIGN,
@@ -29,8 +28,9 @@ from sandbox.images import (
     TWO_VOLUMES,
     Image,
 )
+from sandbox.aws.web import WebError, ask
+from sandbox.clusters import training
 from sandbox.waiting import until
-from sandbox.web import WebError, ask
 
 
 @contextmanager
@@ -159,7 +159,7 @@ def test_the_public_parameter_names_the_public_image(sandbox: Sandbox) -> None:
         assert ssm.get_parameter(Name=name)["Parameter"]["Value"] == PUBLIC.id
 
 
-def test_the_edges_of_aws_hold(sandbox: Sandbox) -> None:
+def test_the_limits_of_aws_hold(sandbox: Sandbox) -> None:
     target = {"Id": "1", "Arn": "arn:aws:sqs:us-east-1:000000000000:q", "Input": "x" * 8193}
     with client(sandbox, "ssm") as ssm, client(sandbox, "events") as events:
         calls: tuple[Callable[[], object], ...] = (

@@ -14,8 +14,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from sandbox import ControlError
+from sandbox.aws.web import WebError, ask
 from sandbox.control import Control
-from sandbox.web import WebError, ask
 from tests.sandbox.service import NEW
 
 

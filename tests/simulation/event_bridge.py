@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from sandbox.hyperpod.events import SOURCE, Event
+from hyperpod_software.contract.signals import EVENT_SOURCE
+from sandbox.hyperpod.events import Event
 from tests.simulation.gate import Gate, error
 
 NAME = re.compile(r"[\.\-_A-Za-z0-9]{1,64}")
@@ -186,7 +187,7 @@ class EventBridge:
     def _wants(rule: Rule, event: Event) -> bool:
         if rule.pattern is None:
             return False
-        shown = {"source": SOURCE, "detail-type": event.detail_type, "detail": event.detail}
+        shown = {"source": EVENT_SOURCE, "detail-type": event.detail_type, "detail": event.detail}
         return matches(rule.pattern, shown)
 
 

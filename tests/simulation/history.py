@@ -15,6 +15,7 @@ from typing import Any
 import urllib3
 from botocore.config import Config
 
+from hyperpod_software.contract.names import PREFIX_VARIABLE
 from hyperpod_software.edges import aws as aws_edge
 from hyperpod_software.edges import memory as memory_edge
 from hyperpod_software.edges import response as response_edge
@@ -370,7 +371,7 @@ def _staged(history: History) -> Generator[None]:
         (response_edge, "urllib3", _Urllib3(history.bucket)),
         (memory_edge, "secrets", _Secrets(history.chance)),
     )
-    settings = {"HYPERPOD_SOFTWARE_PREFIX": PREFIX, "AWS_REGION": "us-east-1"}
+    settings = {PREFIX_VARIABLE: PREFIX, "AWS_REGION": "us-east-1"}
     before = [getattr(module, name) for module, name, _ in stands]
     environment = {name: os.environ.get(name) for name in settings}
     for module, name, stand in stands:

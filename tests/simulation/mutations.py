@@ -18,6 +18,8 @@ from hyperpod_software import conductor as conducting
 from hyperpod_software import crhelper_adapter as adapter
 from hyperpod_software.case import Case
 from hyperpod_software.conductor import Conductor
+from hyperpod_software.contract.answers import Outcome
+from hyperpod_software.contract.names import rule_name
 from hyperpod_software.edges import aws, memory, polling, sagemaker
 from hyperpod_software.edges import response as sending
 from hyperpod_software.edges.aws import client
@@ -30,7 +32,7 @@ from hyperpod_software.ending import Ending
 from hyperpod_software.rules import answering, nodes, starting, undoing, watching
 from hyperpod_software.rules.look import Look, Watched
 from hyperpod_software.words.cluster import Cluster, Group, NodeTally
-from hyperpod_software.words.decision import Finish, Outcome, Wait, failed
+from hyperpod_software.words.decision import Finish, Wait, failed
 from hyperpod_software.words.problem import Problem
 from hyperpod_software.words.reply import Reply
 from hyperpod_software.words.request import Request
@@ -199,7 +201,7 @@ def _the_rule_stays(patch: pytest.MonkeyPatch) -> None:
 def _the_bare_rule_stays(patch: pytest.MonkeyPatch) -> None:
     def stop(self: Polling, path: str) -> bool:
         events = client("events")
-        name = polling.rule_name(path)
+        name = rule_name(path)
         with suppress(Problem):
             events.remove_targets(Rule=name, Ids=[polling.TARGET_ID])
         return True
@@ -239,7 +241,7 @@ def _a_rollback_goes_unnoticed(patch: pytest.MonkeyPatch) -> None:
 
 def _a_delete_fails(patch: pytest.MonkeyPatch) -> None:
     def forget(self: Conductor, event: Any, surroundings: Any) -> Reply:
-        case = self._case(event, None, surroundings, first_hand=True)
+        case = self._case(self._read(event), None, surroundings)
         return self.ending.unremembered(case, failed("It cannot be deleted."))
 
     patch.setattr(Conductor, "forget", forget)
@@ -319,8 +321,7 @@ def _parameters_are_too_big(patch: pytest.MonkeyPatch) -> None:
 
 
 def _rule_names_are_too_long(patch: pytest.MonkeyPatch) -> None:
-    named = polling.rule_name
-    patch.setattr(polling, "rule_name", lambda path: named(path) + "-of-a-software-update")
+    patch.setattr(polling, "rule_name", lambda path: rule_name(path) + "-of-a-software-update")
 
 
 def _any_status_is_delivered(patch: pytest.MonkeyPatch) -> None:

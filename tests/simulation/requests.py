@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+from hyperpod_software.contract.properties import WAITER_TYPE
+from hyperpod_software.contract.times import SHORTEST_TIMEOUT, WINDOW
 from sandbox.hyperpod.calls import Call
 from sandbox.hyperpod.model import Cluster, Node
 from sandbox.hyperpod.patch import Patch, Stage
 from sandbox.hyperpod.words import Software
 from tests.cloudformation import messages
-from tests.cloudformation.relay import WAITER, WINDOW
 
 Properties = dict[str, Any]
 
@@ -156,7 +157,7 @@ class Request:
 
     @property
     def is_waiter(self) -> bool:
-        return self.sent_as.resource_type == WAITER
+        return self.sent_as.resource_type == WAITER_TYPE
 
     @property
     def rollback(self) -> bool:
@@ -171,7 +172,7 @@ class Request:
     @property
     def declared_timeout(self) -> int:
         try:
-            return max(60, int(self.change.properties.get("Timeout", WINDOW)))
+            return max(SHORTEST_TIMEOUT, int(self.change.properties.get("Timeout", WINDOW)))
         except (TypeError, ValueError):
             return WINDOW
 

@@ -11,11 +11,10 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
+from hyperpod_software.contract.properties import SOFTWARE_TYPE, WAITER_TYPE
 from tests.cloudformation import messages
 from tests.cloudformation.messages import Answer, Event, GivenUp, Happening
-from tests.cloudformation.relay import WAITER
 from tests.cloudformation.stack import Stack as Model
-from tests.cloudformation.template import CUSTOM
 from tests.cloudformation.unknowns import drawn
 from tests.simulation.gate import Gate
 from tests.simulation.requests import Phase, Request
@@ -188,7 +187,7 @@ class CloudFormation:
                 if request.sent_as.id == happening.request_id:
                     self._world.say(f"CloudFormation gives {request} up")
                     request.phase = Phase.EXPIRED if happening.expired else Phase.CANCELLED
-        elif happening.resource_type in (CUSTOM, WAITER):
+        elif happening.resource_type in (SOFTWARE_TYPE, WAITER_TYPE):
             self._send(stack, happening)
         else:
             self._answer_other(stack, happening)

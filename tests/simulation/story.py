@@ -29,7 +29,7 @@ from tests.simulation.world import BEGIN
 
 _LAST_WORDS = (None, "Succeeded", "Succeeded", "Failed", "RollbackComplete")
 _WANTING = ("Absent", "Pending", "Failure")
-_TIMEOUTS = (60, 300, 300, 600, 900, 1800, 3420)
+_TIMEOUTS = (300, 300, 300, 600, 900, 1800, 3420)
 _OF_RELEASES = ("ImageReleaseVersion", "ReleaseLine", "AllowDowngrade")
 _LONG_TIMEOUTS = (*(3421,) * 5, *(7200,) * 6, *(10_000,) * 3, 20_000, 20_000, 43_020, 86_400)
 

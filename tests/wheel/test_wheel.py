@@ -7,9 +7,10 @@ import json
 import os
 import subprocess
 import sys
+import tarfile
 import threading
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ import pytest
 from hyperpod_patching import _asset
 
 ROOT = Path(__file__).parents[2]
+SOURCES = (("constructs", "hyperpod_patching"), ("lambda", "hyperpod_software"))
 
 APP = """\
 from aws_cdk import App, Stack
@@ -49,9 +51,12 @@ handler(
 """
 
 
-def tool(*command: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+def tool(
+    *command: str | Path, cwd: Path | None = None, environment: Mapping[str, str] = {}
+) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(
         [str(part) for part in command],
+        cwd=cwd,
         env={"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), **environment},
         capture_output=True,
         text=True,
@@ -59,6 +64,11 @@ def tool(*command: str | Path, **environment: str) -> subprocess.CompletedProces
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done
+
+
+def contents(wheel: Path) -> dict[str, bytes]:
+    with zipfile.ZipFile(wheel) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
 
 
 @pytest.fixture(scope="module")
@@ -81,13 +91,15 @@ def assembly(place: Path, wheel: Path) -> Path:
     environment = place / "venv"
     uv = Path(sys.executable).with_name("uv")
     where = packages_come_from()
-    tool(uv, "venv", "--quiet", "--python", sys.executable, environment, **where)
+    tool(uv, "venv", "--quiet", "--python", sys.executable, environment, environment=where)
     tool(
         *(uv, "pip", "install", "--quiet", "--constraint", ROOT / "requirements-dev.txt", wheel),
-        **{**where, "VIRTUAL_ENV": str(environment)},
+        environment={**where, "VIRTUAL_ENV": str(environment)},
     )
     outdir = place / "cdk.out"
-    done = tool(environment / "bin/python", "-I", "-c", APP, CDK_OUTDIR=str(outdir))
+    done = tool(
+        environment / "bin/python", "-I", "-c", APP, environment={"CDK_OUTDIR": str(outdir)}
+    )
     assert "hyperpod_patching" in str(list(environment.rglob("hyperpod_patching")))
     assert done.stdout == ""
     return outdir
@@ -151,21 +163,37 @@ def packages_come_from() -> dict[str, str]:
 
 
 def test_it_holds_the_library_and_the_handler_and_nothing_else(wheel: Path) -> None:
-    with zipfile.ZipFile(wheel) as archive:
-        names = set(archive.namelist())
+    names = set(contents(wheel))
     here = {
-        *(
-            file.relative_to(ROOT / "constructs").as_posix()
-            for suffix in ("py", "typed")
-            for file in (ROOT / "constructs/hyperpod_patching").rglob(f"*.{suffix}")
-        ),
-        *(
-            f"hyperpod_patching/_lambda/{file.relative_to(ROOT / 'lambda').as_posix()}"
-            for file in (ROOT / "lambda/hyperpod_software").rglob("*.py")
-        ),
+        file.relative_to(ROOT / source).as_posix()
+        for source, package in SOURCES
+        for suffix in ("py", "typed")
+        for file in (ROOT / source / package).rglob(f"*.{suffix}")
     }
     assert {name for name in names if ".dist-info/" not in name} == here
-    assert "hyperpod_patching/py.typed" in names
+    assert {"hyperpod_patching/py.typed", "hyperpod_software/py.typed"} <= names
+
+
+def test_the_source_archive_makes_the_same_wheel(wheel: Path, place: Path) -> None:
+    tool(sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", place)
+    (archived,) = place.glob("*.tar.gz")
+    with tarfile.open(archived) as archive:
+        archive.extractall(place, filter="data")
+    tool(
+        *(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", place / "again"),
+        cwd=place / archived.name.removesuffix(".tar.gz"),
+    )
+    (again,) = (place / "again").glob("*.whl")
+    assert contents(again) == contents(wheel)
+
+
+def test_the_checkout_is_installed_where_it_stands() -> None:
+    # -I: neither the working directory nor what the environment names can be imported.
+    program = "import hyperpod_patching, hyperpod_software as h; print(hyperpod_patching.__file__, h.__file__)"
+    done = tool(sys.executable, "-I", "-c", program, cwd=ROOT.parent)
+    assert done.stdout.split() == [
+        str(ROOT / source / package / "__init__.py") for source, package in SOURCES
+    ]
 
 
 def test_a_three_line_app_synthesizes_what_the_checkout_synthesizes(assembly: Path) -> None:
@@ -194,12 +222,14 @@ def test_the_handler_answers_from_the_unpacked_asset_alone(
     }
     done = tool(
         *(sys.executable, "-I", "-S", "-c", RUN, unpacked, json.dumps(event)),
-        AWS_ACCESS_KEY_ID="test",
-        AWS_SECRET_ACCESS_KEY="test",
-        AWS_REGION="us-east-1",
-        AWS_DEFAULT_REGION="us-east-1",
-        AWS_ENDPOINT_URL=endpoint,
-        HYPERPOD_SOFTWARE_PREFIX="HyperPodSoftware-00000000",
+        environment={
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_REGION": "us-east-1",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_ENDPOINT_URL": endpoint,
+            "HYPERPOD_SOFTWARE_PREFIX": "HyperPodSoftware-00000000",
+        },
     )
     (answer,) = answers
     assert answer["Status"] == "SUCCESS"

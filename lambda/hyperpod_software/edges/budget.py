@@ -13,8 +13,8 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-MOST = 150.0
-"""Seconds that an invocation takes at most, of the 180 that Lambda gives it."""
+from hyperpod_software.contract.times import INVOCATION
+
 _SPARE = 10.0
 """Seconds that are left over where Lambda gives less."""
 
@@ -33,7 +33,7 @@ class Budget:
         self._clock = clock
         self._sleep = sleep
         self._chance = chance
-        seconds = min(MOST, given - _SPARE)
+        seconds = min(INVOCATION, given - _SPARE)
         self._ends = clock() + seconds
         self._late = seconds / 3
 

@@ -7,6 +7,8 @@ import logging
 import re
 from typing import Any, cast
 
+from hyperpod_software.contract.signals import DIMENSION, NAMESPACE
+
 # A pre-signed URL is a credential. None is ever logged on purpose; this is the net below.
 _SIGNED_URL = re.compile(r"(https?://[^\s\"'?]+)\?[^\s\"']+")
 
@@ -31,10 +33,6 @@ class JsonLines(logging.Formatter):
         return _SIGNED_URL.sub(r"\1?…", line)
 
 
-NAMESPACE = "HyperPodSoftware"
-"""The namespace of the metrics that log lines carry."""
-
-
 def measured(cluster: str | None, at: float, **counts: int) -> dict[str, Any]:
     """Counts as CloudWatch's embedded metric format has them: logging them is all it takes.
 
@@ -47,10 +45,10 @@ def measured(cluster: str | None, at: float, **counts: int) -> dict[str, Any]:
         "_aws": {
             "Timestamp": round(at * 1000),
             "CloudWatchMetrics": [
-                {"Namespace": NAMESPACE, "Dimensions": [["ClusterName"]], "Metrics": metrics}
+                {"Namespace": NAMESPACE, "Dimensions": [[DIMENSION]], "Metrics": metrics}
             ],
         },
-        "ClusterName": cluster,
+        DIMENSION: cluster,
         **counts,
     }
 

@@ -29,6 +29,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
+from hyperpod_software.contract.names import parameter_path
 from hyperpod_software.edges.aws import client
 from hyperpod_software.edges.budget import budget
 from hyperpod_software.words.memory import Call, Progress, digest, spelled
@@ -82,6 +83,8 @@ class Memory:
     """CloudFormation has that answer, and no other window has come yet."""
     closed: bool
     """A later request has taken over."""
+    buried: bool = False
+    """It was written after the request's burial."""
 
     @property
     def over(self) -> bool:
@@ -105,7 +108,7 @@ class ParameterStore:
         self._prefix = prefix
 
     def resource_path(self, stack_id: str, logical_id: str) -> str:
-        return f"/{self._prefix}/{digest(f'{stack_id}|{logical_id}', 16)}"
+        return parameter_path(self._prefix, digest(f"{stack_id}|{logical_id}", 16))
 
     def path(self, ticket: Ticket) -> str:
         resource = self.resource_path(ticket.stack_id, ticket.logical_id)
@@ -131,6 +134,10 @@ class ParameterStore:
             for request_path, found in self._documents(path).items()
             if not request_path.endswith(f"/{_DECLARATION}") and ("progress" in found or leftovers)
         }
+
+    def is_anything_at(self, path: str) -> bool:
+        """Something is written under a path, be it after a burial."""
+        return any(True for _ in self._read(path))
 
     def _documents(self, path: str) -> dict[str, dict[str, str]]:
         """The documents under each path under a path."""
@@ -351,7 +358,10 @@ def _readable(found: Mapping[str, str]) -> Memory:
     try:
         return _memory(found)
     except (KeyError, TypeError, ValueError):
-        return Memory(Progress(0.0), None, None, None, None, handed_over=False, closed=False)
+        return Memory(
+            Progress(0.0), None, None, None, None, handed_over=False, closed=False,
+            buried="progress" not in found,
+        )  # fmt: skip
 
 
 def _memory(found: Mapping[str, str]) -> Memory:

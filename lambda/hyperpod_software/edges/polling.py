@@ -8,6 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from hyperpod_software.contract.names import rule_name
+from hyperpod_software.contract.signals import (
+    CLUSTER_EVENT,
+    EVENT_CLUSTER_ARN,
+    EVENT_SOURCE,
+    STATE_CHANGE,
+)
 from hyperpod_software.edges.aws import client
 from hyperpod_software.words.cluster import Cluster
 from hyperpod_software.words.problem import Problem
@@ -53,29 +60,24 @@ class Polling:
 
     def stop(self, path: str) -> bool:
         """Remove target and rule, each on its own: one that fails stops nothing else.
-        ``True`` when the rule is gone."""
+        ``True`` when the rule is gone, and EventBridge removes none that has a target."""
         name = rule_name(path)
         steps: tuple[Callable[[], Any], ...] = (
             lambda: client("events").remove_targets(Rule=name, Ids=[TARGET_ID]),
             lambda: client("events").delete_rule(Name=name),
         )
-        gone = True
+        gone = False
         for step in steps:
             try:
                 step()
+                gone = True
             except Problem as problem:
-                if problem.kind is Problem.Kind.NOT_FOUND:
+                gone = problem.kind is Problem.Kind.NOT_FOUND
+                if gone:
                     continue
-                gone = False
                 said = {"stage": "polling", "rule": name, "problem": str(problem)}
                 log.error(said)  # noqa: TRY400 - a traceback would add nothing
         return gone
-
-
-def rule_name(path: str) -> str:
-    """``/prefix/resource/request`` as a rule's name: at most 64 characters, no slashes."""
-    prefix, resource, request = path.strip("/").split("/")
-    return f"{prefix}-{resource}-{request[:8]}"
 
 
 def poll_input(path: str, until: float) -> str:
@@ -98,17 +100,14 @@ def event_pattern(cluster: Cluster) -> dict[str, Any]:
     The ARN is matched in ``detail``, for ``resources`` has been seen to carry the name.
     """
     return {
-        "source": ["aws.sagemaker"],
-        "detail-type": [
-            "SageMaker HyperPod Cluster State Change",
-            "SageMaker HyperPod Cluster Event",
-        ],
+        "source": [EVENT_SOURCE],
+        "detail-type": [STATE_CHANGE, CLUSTER_EVENT],
         "detail": {
             "$or": [
-                {"ClusterArn": [cluster.arn]},
+                {EVENT_CLUSTER_ARN: [cluster.arn]},
                 {
                     "EventDetails": {
-                        "ClusterArn": [cluster.arn],
+                        EVENT_CLUSTER_ARN: [cluster.arn],
                         "ResourceType": ["Cluster", "InstanceGroup"],
                     }
                 },

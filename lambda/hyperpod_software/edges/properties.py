@@ -1,87 +1,79 @@
 """``ResourceProperties`` as CloudFormation sends them, parsed into a ``Declaration``.
 
 CloudFormation turns every primitive into a string, and a template can be written by
-hand: so everything is checked again here, before any call. Bounds and patterns are those
-of the SageMaker service model.
+hand: so everything is checked again here, before any call.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from enum import Enum
 from typing import Any, NoReturn, TypeVar, cast
 
-from hyperpod_software.words.handover import GoesOn, Result, read_handover
-from hyperpod_software.words.request import LONGEST_TIMEOUT, WINDOW
-from hyperpod_software.words.software import (
-    RELEASE,
-    Declaration,
+from hyperpod_software.contract.properties import (
+    LATEST_IMAGE,
+    OWN_IMAGE,
+    AlarmMember,
+    BatchMember,
+    DeploymentMember,
+    GroupMember,
     OnCreate,
     OnRollback,
     OnSkippedNodes,
+    PolicyMember,
+    Property,
+    WaiterProperty,
 )
+from hyperpod_software.contract.times import WINDOW
+from hyperpod_software.contract.values import (
+    ALARM_NAME,
+    ALARMS,
+    AMI,
+    BATCH_SIZES,
+    CLUSTER_ARN,
+    CLUSTER_NAME,
+    GROUP_NAME,
+    GROUPS,
+    KEY_ARN,
+    LOGICAL_ID,
+    RELEASE,
+    RELEASE_LINE,
+    REVISION,
+    TIMEOUT,
+    WAIT_INTERVAL,
+    WAITER_WINDOW,
+    Range,
+    Text,
+    is_of_line,
+)
+from hyperpod_software.words.handover import Waiter, read_handover
+from hyperpod_software.words.problem import BadProperty
+from hyperpod_software.words.software import Declaration
 
-CLUSTER = re.compile(
-    r"arn:aws[a-z\-]*:sagemaker:[a-z0-9\-]*:[0-9]{12}:cluster/[a-z0-9]{12}"
-    r"|[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}"
-)
-IMAGE_ID = re.compile(r"ami-[0-9a-fA-F]{8,17}|default")
-GROUP_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9])*")
-RELEASE_LINE = re.compile(r"[0-9]+\.[0-9]+")
-ALARM_NAME = re.compile(r"(?!\s*$).+")
-KEY_ARN = re.compile(r"arn:aws[a-z\-]*:kms:[a-z0-9\-]*:[0-9]{12}:(key|alias)/.+")
-RESOURCE = re.compile(r"[a-zA-Z0-9]{1,255}")
 # Deliberately ASCII: str.isdigit() also accepts digits that int() does not.
-WHOLE_NUMBER = re.compile(r"-?[0-9]{1,9}")
-
-MAX_GROUPS = 100
-MAX_GROUP_NAME = 63
-MAX_RELEASE = 64
-MAX_ALARMS = 10
-MAX_ALARM_NAME = 255
-MAX_WAIT_INTERVAL = 3600
-MAX_REVISION = 256
-MIN_TIMEOUT = 60
-MAX_WINDOW = 1000
-
-KNOWN = frozenset(
+_WHOLE_NUMBER = re.compile(r"-?[0-9]{1,9}")
+_SOFTWARE = frozenset(
     {
-        "ServiceToken", "ServiceTimeout", "ClusterName", "ImageId", "ImageOwner", "KmsKeyId",
-        "ImageReleaseVersion", "InstanceGroups", "DeploymentConfig", "Revision", "Timeout",
-        "OnCreate", "OnRollback", "OnSkippedNodes", "WaitForCompletion", "AllowCallerCredentials",
-        "ReleaseLine", "AllowDowngrade", "AllowRollingUpdateOnSlurm",
-        "WaitConditionHandle",  # what versions before declared; it means nothing any more
+        Property.CLUSTER,
+        Property.IMAGE_ID,
+        Property.RELEASE,
+        Property.RELEASE_LINE,
+        Property.GROUPS,
+        Property.REVISION,
+        Property.ON_ROLLBACK,
     }
-)  # fmt: skip
+)
 
 Choice = TypeVar("Choice", bound=Enum)
-SOFTWARE = frozenset(
-    {
-        "ClusterName", "ImageId", "ImageReleaseVersion", "InstanceGroups", "Revision",
-        "OnRollback", "ReleaseLine",
-    }
-)  # fmt: skip
-WAITER = frozenset({"ServiceToken", "ServiceTimeout", "Resource", "Window", "Handover"})
-GROUP_ENTRY = frozenset({"InstanceGroupName", "ImageReleaseVersion"})
-
-
-class BadProperty(ValueError):
-    """A property that cannot be used; its text names it, its value and what is allowed."""
 
 
 def parse_declaration(properties: object) -> Declaration:
     """Parse one property set. Raises ``BadProperty`` with a text for the user."""
-    props = _structure("ResourceProperties", properties, KNOWN)
-    image_id = _optional(props, "ImageId")
-    version = _optional(props, "ImageReleaseVersion")
+    props = _structure("ResourceProperties", properties, Property)
+    image_id = _image_id(props)
+    version = _text(props, Property.RELEASE, RELEASE)
     groups, group_versions = _instance_groups(props)
-    if image_id is not None:
-        _match("ImageId", image_id, IMAGE_ID, "ami- and 8 to 17 hexadecimal digits, or default")
-        image_id = image_id.lower()
-    if version is not None:
-        _release("ImageReleaseVersion", version)
     versioned = version is not None or bool(group_versions)
     if image_id is not None and versioned:
         raise BadProperty("ImageId and ImageReleaseVersion were both given; declare one of them.")
@@ -100,21 +92,21 @@ def parse_declaration(properties: object) -> Declaration:
         cluster=_cluster(props),
         image_id=image_id,
         version=version,
-        revision=_text("Revision", props.get("Revision"), MAX_REVISION),
+        revision=_text(props, Property.REVISION, REVISION),
         groups=groups,
         group_versions=group_versions,
         line=_line(props, declared),
-        allow_downgrade=_flag(props, "AllowDowngrade", absent="false"),
+        allow_downgrade=_flag(props, Property.ALLOW_DOWNGRADE, absent="false"),
         owned_image=_owned_image(props, image_id),
-        kms_key_id=_key(props),
+        kms_key_id=_text(props, Property.KEY, KEY_ARN),
         deployment=_deployment(props),
-        allow_rolling_update_on_slurm=_flag(props, "AllowRollingUpdateOnSlurm", absent="false"),
-        timeout=_whole("Timeout", props.get("Timeout", WINDOW), MIN_TIMEOUT, LONGEST_TIMEOUT),
-        allow_caller_credentials=_flag(props, "AllowCallerCredentials", absent="false"),
-        wait_for_completion=_flag(props, "WaitForCompletion"),
-        on_create=_choice(props, "OnCreate", OnCreate, OnCreate.PATCH),
-        on_rollback=_choice(props, "OnRollback", OnRollback, OnRollback.RESTORE),
-        on_skipped_nodes=_choice(props, "OnSkippedNodes", OnSkippedNodes, OnSkippedNodes.FAIL),
+        allow_rolling_update_on_slurm=_flag(props, Property.ALLOW_ON_SLURM, absent="false"),
+        timeout=_whole(Property.TIMEOUT, props.get(Property.TIMEOUT, WINDOW), TIMEOUT),
+        allow_caller_credentials=_flag(props, Property.ALLOW_CALLER_CREDENTIALS, absent="false"),
+        wait_for_completion=_flag(props, Property.WAIT),
+        on_create=_choice(props, Property.ON_CREATE, OnCreate.PATCH),
+        on_rollback=_choice(props, Property.ON_ROLLBACK, OnRollback.RESTORE),
+        on_skipped_nodes=_choice(props, Property.ON_SKIPPED_NODES, OnSkippedNodes.FAIL),
     )
 
 
@@ -124,87 +116,70 @@ def parse_software(properties: object) -> Declaration:
     if not isinstance(properties, dict):
         _bad("OldResourceProperties", properties, "a structure")
     props = cast("dict[str, object]", properties)
-    kept = {name: value for name, value in props.items() if name in SOFTWARE}
-    entries = kept.get("InstanceGroups")
+    kept = {name: value for name, value in props.items() if name in _SOFTWARE}
+    entries = kept.get(Property.GROUPS)
     if isinstance(entries, list):
-        kept["InstanceGroups"] = [_known_entry(each) for each in cast("list[object]", entries)]
+        kept[Property.GROUPS] = [_known_entry(each) for each in cast("list[object]", entries)]
     return parse_declaration(kept)
-
-
-@dataclass(frozen=True)
-class Waiter:
-    """The properties of ``Custom::HyperPodPatchWaiter``."""
-
-    resource: str
-    """The logical id of the resource that declares the software."""
-    window: int
-    handover: GoesOn | Result
 
 
 def parse_waiter(properties: object) -> Waiter:
     """Parse a waiter's properties. Raises ``BadProperty`` with a text for the user."""
-    props = _structure("ResourceProperties", properties, WAITER)
-    resource = _optional(props, "Resource") or ""
-    _match("Resource", resource, RESOURCE, "the logical id of the resource that is waited for")
-    handover = read_handover(props.get("Handover"))
+    props = _structure("ResourceProperties", properties, WaiterProperty)
+    at = WaiterProperty.HANDOVER
+    handover = read_handover(props.get(at))
     if handover is None:
-        _bad("Handover", props.get("Handover"), "the Handover attribute of the window before")
-    return Waiter(resource, _whole("Window", props.get("Window"), 2, MAX_WINDOW), handover)
+        _bad(at, props.get(at), f"the {at} attribute of the window before")
+    return Waiter(
+        _required(WaiterProperty.RESOURCE, props.get(WaiterProperty.RESOURCE), LOGICAL_ID),
+        _whole(WaiterProperty.WINDOW, props.get(WaiterProperty.WINDOW), WAITER_WINDOW),
+        handover,
+    )
 
 
 def _known_entry(entry: object) -> object:
     if not isinstance(entry, dict):
         return entry
     given = cast("dict[str, object]", entry)
-    return {name: value for name, value in given.items() if name in GROUP_ENTRY}
+    return {name: value for name, value in given.items() if name in set(GroupMember)}
 
 
 def _cluster(props: Mapping[str, object]) -> str:
-    value = _optional(props, "ClusterName")
-    if value is None:
-        raise BadProperty("ClusterName is missing; allowed is a cluster's name or ARN.")
-    if value.startswith("arn:"):
-        _match(
-            "ClusterName", value, CLUSTER, "an ARN arn:…:sagemaker:…:cluster/<12 letters or digits>"
-        )
-    _match(
-        "ClusterName",
-        value,
-        CLUSTER,
-        "a name of 1 to 63 letters, digits and inner hyphens, or an ARN",
-    )
+    value = props.get(Property.CLUSTER)
+    kinds = (CLUSTER_NAME, CLUSTER_ARN)
+    if not isinstance(value, str) or not any(kind.allows(value) for kind in kinds):
+        _bad(Property.CLUSTER, value, " or ".join(kind.allowed for kind in kinds))
     return value
+
+
+def _image_id(props: Mapping[str, object]) -> str | None:
+    value = props.get(Property.IMAGE_ID)
+    if value is None:
+        return None
+    if not isinstance(value, str) or (value != LATEST_IMAGE and not AMI.allows(value)):
+        _bad(Property.IMAGE_ID, value, f"{AMI.allowed}, or {LATEST_IMAGE}")
+    return value.lower()
 
 
 def _owned_image(props: Mapping[str, object], image_id: str | None) -> bool:
-    owner = _optional(props, "ImageOwner")
-    if owner is None:
-        return False
-    if owner != "self":
-        _bad("ImageOwner", owner, "self")
-    return image_id is not None and image_id != "default"
-
-
-def _key(props: Mapping[str, object]) -> str | None:
-    value = _optional(props, "KmsKeyId")
-    if value is not None:
-        _match("KmsKeyId", value, KEY_ARN, "the ARN of a KMS key")
-    return value
+    owner = props.get(Property.IMAGE_OWNER)
+    if owner not in (None, OWN_IMAGE):
+        _bad(Property.IMAGE_OWNER, owner, OWN_IMAGE)
+    return owner is not None and image_id not in (None, LATEST_IMAGE)
 
 
 def _line(props: Mapping[str, object], versions: tuple[str, ...]) -> str | None:
-    line = _optional(props, "ReleaseLine")
+    line = _text(props, Property.RELEASE_LINE, RELEASE_LINE)
     if line is None:
         return None
-    _match("ReleaseLine", line, RELEASE_LINE, "MAJOR.MINOR, as in 1.3")
     if not versions:
         raise BadProperty(
             "ReleaseLine was given without an ImageReleaseVersion; declare the oldest release of "
             "it that will do."
         )
     for version in versions:
-        if list(map(int, version.split(".")[:2])) != list(map(int, line.split("."))):
-            _bad("ImageReleaseVersion", version, f"a release of the declared line {line}")
+        if not is_of_line(version, line):
+            _bad(Property.RELEASE, version, f"a release of the declared line {line}")
     return line
 
 
@@ -218,110 +193,93 @@ def _flag(props: Mapping[str, object], name: str, *, absent: str = "true") -> bo
 def _instance_groups(
     props: Mapping[str, object],
 ) -> tuple[tuple[str, ...] | None, dict[str, str]]:
-    if "InstanceGroups" not in props:
+    if Property.GROUPS not in props:
         return None, {}
     versions: dict[str, str] = {}
     names: list[str] = []
-    for at, item in _items("InstanceGroups", props["InstanceGroups"], MAX_GROUPS):
-        spec = _structure(at, item, GROUP_ENTRY)
-        where = f"{at}.InstanceGroupName"
-        name = _text(where, spec.get("InstanceGroupName"), MAX_GROUP_NAME)
-        if name is None:
-            raise BadProperty(f"{where} is missing; every entry names an instance group.")
-        _match(where, name, GROUP_NAME, "letters, digits and inner hyphens")
+    for at, item in _items(Property.GROUPS, props[Property.GROUPS], GROUPS):
+        spec = _structure(at, item, GroupMember)
+        where = f"{at}.{GroupMember.NAME}"
+        name = _required(where, spec.get(GroupMember.NAME), GROUP_NAME)
         if name in names:
             _bad(where, name, "each group once")
         names.append(name)
-        version = _optional(spec, "ImageReleaseVersion")
+        version = _text(spec, GroupMember.RELEASE, RELEASE, at)
         if version is not None:
-            _release(f"{at}.ImageReleaseVersion", version)
             versions[name] = version
     return tuple(names), versions
 
 
 def _deployment(props: Mapping[str, object]) -> dict[str, Any] | None:
-    if "DeploymentConfig" not in props:
+    at = Property.DEPLOYMENT
+    if at not in props:
         return None
-    at = "DeploymentConfig"
-    members = {"RollingUpdatePolicy", "WaitIntervalInSeconds", "AutoRollbackConfiguration"}
-    raw = _structure(at, props[at], members)
+    raw = _structure(at, props[at], DeploymentMember)
     parsed: dict[str, Any] = {}
-    if "RollingUpdatePolicy" in raw:
-        where = f"{at}.RollingUpdatePolicy"
-        sizes = {"MaximumBatchSize", "RollbackMaximumBatchSize"}
-        policy = _structure(where, raw["RollingUpdatePolicy"], sizes)
-        if "MaximumBatchSize" not in policy:
-            raise BadProperty(f"{where}.MaximumBatchSize is missing; a rolling update needs it.")
-        parsed["RollingUpdatePolicy"] = {
-            size: _batch_size(f"{where}.{size}", value) for size, value in policy.items()
+    if (policy := DeploymentMember.POLICY) in raw:
+        where = f"{at}.{policy}"
+        sizes = _structure(where, raw[policy], PolicyMember)
+        if PolicyMember.BATCH not in sizes:
+            raise BadProperty(
+                f"{where}.{PolicyMember.BATCH} is missing; a rolling update needs it."
+            )
+        parsed[policy.value] = {
+            size: _batch_size(f"{where}.{size}", value) for size, value in sizes.items()
         }
-    if "WaitIntervalInSeconds" in raw:
-        parsed["WaitIntervalInSeconds"] = _whole(
-            f"{at}.WaitIntervalInSeconds", raw["WaitIntervalInSeconds"], 0, MAX_WAIT_INTERVAL
-        )
-    if "AutoRollbackConfiguration" in raw:
-        where = f"{at}.AutoRollbackConfiguration"
-        parsed["AutoRollbackConfiguration"] = [
-            {"AlarmName": _alarm(entry, item)}
-            for entry, item in _items(where, raw["AutoRollbackConfiguration"], MAX_ALARMS)
-        ]
+    if (wait := DeploymentMember.WAIT_INTERVAL) in raw:
+        parsed[wait.value] = _whole(f"{at}.{wait}", raw[wait], WAIT_INTERVAL)
+    if (alarms := DeploymentMember.ALARMS) in raw:
+        names: list[str] = []
+        for entry, item in _items(f"{at}.{alarms}", raw[alarms], ALARMS):
+            where = f"{entry}.{AlarmMember.NAME}"
+            given = _structure(entry, item, AlarmMember)
+            name = _required(where, given.get(AlarmMember.NAME), ALARM_NAME)
+            if name in names:
+                _bad(where, name, "each alarm once")
+            names.append(name)
+        parsed[alarms.value] = [{AlarmMember.NAME.value: name} for name in names]
     return parsed
 
 
 def _batch_size(at: str, raw: object) -> dict[str, Any]:
-    size = _structure(at, raw, {"Type", "Value"})
-    kind = _optional(size, "Type", at)
-    if kind not in ("INSTANCE_COUNT", "CAPACITY_PERCENTAGE"):
-        _bad(f"{at}.Type", kind, "INSTANCE_COUNT or CAPACITY_PERCENTAGE")
-    highest = 100 if kind == "CAPACITY_PERCENTAGE" else 6758
-    return {"Type": kind, "Value": _whole(f"{at}.Value", size.get("Value"), 1, highest)}
+    size = _structure(at, raw, BatchMember)
+    kind = size.get(BatchMember.TYPE)
+    if not isinstance(kind, str) or kind not in BATCH_SIZES:
+        _bad(f"{at}.{BatchMember.TYPE}", kind, " or ".join(BATCH_SIZES))
+    value = _whole(f"{at}.{BatchMember.VALUE}", size.get(BatchMember.VALUE), BATCH_SIZES[kind])
+    return {BatchMember.TYPE.value: kind, BatchMember.VALUE.value: value}
 
 
-def _alarm(at: str, raw: object) -> str:
-    where = f"{at}.AlarmName"
-    name = _text(where, _structure(at, raw, {"AlarmName"}).get("AlarmName"), MAX_ALARM_NAME)
-    if name is None:
-        raise BadProperty(f"{where} is missing; every entry names a CloudWatch alarm.")
-    _match(where, name, ALARM_NAME, "the name of a CloudWatch alarm")
-    return name
-
-
-def _release(at: str, value: str) -> None:
-    if len(value) > MAX_RELEASE:
-        _bad(at, value, f"at most {MAX_RELEASE} characters")
-    _match(at, value, RELEASE, "MAJOR.MINOR.PATCH, as in 1.3.0")
-
-
-def _choice(props: Mapping[str, object], name: str, kind: type[Choice], default: Choice) -> Choice:
-    value = _optional(props, name)
+def _choice(props: Mapping[str, object], name: str, default: Choice) -> Choice:
+    value = props.get(name)
     if value is None:
         return default
     try:
-        return kind(value)
+        return type(default)(value)
     except ValueError:
-        _bad(name, value, " or ".join(str(choice.value) for choice in kind))
+        _bad(name, value, " or ".join(str(choice.value) for choice in type(default)))
 
 
-def _whole(at: str, raw: object, lowest: int, highest: int) -> int:
+def _whole(at: str, raw: object, bounds: Range) -> int:
     text = raw if isinstance(raw, str) else str(raw) if type(raw) is int else ""
-    if not WHOLE_NUMBER.fullmatch(text) or not lowest <= int(text) <= highest:
-        _bad(at, raw, f"a whole number from {lowest} to {highest}")
+    if not _WHOLE_NUMBER.fullmatch(text) or not bounds.allows(int(text)):
+        _bad(at, raw, bounds.allowed)
     return int(text)
 
 
-def _text(at: str, raw: object, longest: int) -> str | None:
-    if raw is None:
-        return None
-    if not isinstance(raw, str) or not 1 <= len(raw) <= longest:
-        _bad(at, raw, f"text of 1 to {longest} characters")
+def _text(props: Mapping[str, object], name: str, text: Text, inside: str = "") -> str | None:
+    raw = props.get(name)
+    return None if raw is None else _required(f"{inside}.{name}" if inside else name, raw, text)
+
+
+def _required(at: str, raw: object, text: Text) -> str:
+    if not isinstance(raw, str) or not text.allows(raw):
+        _bad(at, raw, text.allowed)
     return raw
 
 
-def _optional(props: Mapping[str, object], name: str, inside: str = "") -> str | None:
-    return _text(f"{inside}.{name}" if inside else name, props.get(name), 2048)
-
-
-def _structure(at: str, raw: object, members: frozenset[str] | set[str]) -> Mapping[str, object]:
+def _structure(at: str, raw: object, known: Iterable[str]) -> Mapping[str, object]:
+    members = set(map(str, known))
     if not isinstance(raw, dict):
         _bad(at, raw, "a structure of " + ", ".join(sorted(members)))
     structure = cast("dict[str, object]", raw)
@@ -333,18 +291,13 @@ def _structure(at: str, raw: object, members: frozenset[str] | set[str]) -> Mapp
     return structure
 
 
-def _items(at: str, raw: object, most: int) -> list[tuple[str, object]]:
+def _items(at: str, raw: object, count: Range) -> list[tuple[str, object]]:
     if not isinstance(raw, list):
-        _bad(at, raw, f"a list of 1 to {most}")
+        _bad(at, raw, f"a list of {count}")
     items = cast("list[object]", raw)
-    if not 1 <= len(items) <= most:
-        raise BadProperty(f"{at} has {len(items)} entries; allowed are 1 to {most}.")
+    if not count.allows(len(items)):
+        raise BadProperty(f"{at} has {len(items)} entries; allowed are {count}.")
     return [(f"{at}[{index}]", item) for index, item in enumerate(items)]
-
-
-def _match(at: str, value: str, pattern: re.Pattern[str], allowed: str) -> None:
-    if not pattern.fullmatch(value):
-        _bad(at, value, allowed)
 
 
 def _bad(at: str, value: object, allowed: str) -> NoReturn:

@@ -1,15 +1,20 @@
-"""A CloudFormation event as a ``Ticket``: who asked, and when."""
+"""CloudFormation's events, read into what the handler works with."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qs, urlsplit
 
+from hyperpod_software.contract.properties import WAITER_TYPE, Property
+from hyperpod_software.edges.properties import parse_declaration, parse_software, parse_waiter
+from hyperpod_software.words.handover import Waiter
+from hyperpod_software.words.incoming import Incoming
+from hyperpod_software.words.problem import BadProperty
 from hyperpod_software.words.request import RequestType, Ticket
+from hyperpod_software.words.software import Declaration
 
-WAITER = "Custom::HyperPodPatchWaiter"
 _URL_LIFETIME = 7200
 """Seconds for which CloudFormation signs its URLs; the older signature names only the end."""
 
@@ -18,6 +23,17 @@ _KEPT = (
     "RequestType", "StackId", "RequestId", "LogicalResourceId", "ResponseURL",
     "PhysicalResourceId", "ResourceProperties", "OldResourceProperties",
 )  # fmt: skip
+
+
+def read_event(event: Mapping[str, Any], now: float) -> Incoming:
+    """Raises ``KeyError`` or ``ValueError`` where it is no event of CloudFormation's."""
+    return Incoming(
+        ticket=read_ticket(event, now),
+        asks=_asks(event),
+        previous=_previous(event),
+        cluster=_cluster(event.get("ResourceProperties")),
+        kept={key: event[key] for key in _KEPT if key in event},
+    )
 
 
 def read_ticket(event: Mapping[str, Any], now: float) -> Ticket:
@@ -36,12 +52,30 @@ def read_ticket(event: Mapping[str, Any], now: float) -> Ticket:
 
 def is_waiter(event: Mapping[str, Any]) -> bool:
     """It is for a waiter, and not for a resource that declares software."""
-    return event.get("ResourceType") == WAITER
+    return event.get("ResourceType") == WAITER_TYPE
 
 
-def slim(event: Mapping[str, Any]) -> dict[str, Any]:
-    """The event without what later looks do not need."""
-    return {key: event[key] for key in _KEPT if key in event}
+def _asks(event: Mapping[str, Any]) -> Declaration | Waiter | BadProperty:
+    parse = parse_waiter if is_waiter(event) else parse_declaration
+    try:
+        return parse(event.get("ResourceProperties"))
+    except BadProperty as problem:
+        return problem
+
+
+def _previous(event: Mapping[str, Any]) -> Declaration | None:
+    if "OldResourceProperties" not in event or is_waiter(event):
+        return None
+    try:
+        return parse_software(event["OldResourceProperties"])
+    except BadProperty:
+        return None
+
+
+def _cluster(properties: object) -> str | None:
+    given = cast("dict[str, object]", properties) if isinstance(properties, dict) else {}
+    name = given.get(Property.CLUSTER)
+    return name[:256] if isinstance(name, str) and name else None
 
 
 def _issued(url: str, now: float) -> float:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from hyperpod_software.contract.answers import FAILED, HANDOVER, Attribute
 from hyperpod_software.words.decision import Finish
-from hyperpod_software.words.handover import ATTRIBUTES, GoesOn, Result
+from hyperpod_software.words.handover import GoesOn, Result
 from hyperpod_software.words.memory import digest, spelled
 from hyperpod_software.words.request import Ticket
 
@@ -46,14 +47,14 @@ def answer(
         groups = f"{kept},... ({len(end.patched_groups)} groups)"
     cluster = end.cluster
     data = {
-        "ClusterArn": cluster.arn if cluster is not None else resource_id,
-        "Outcome": end.outcome.value if end.outcome is not None else "Failed",
-        "PatchedInstanceGroups": groups,
-        "PatchedNodeCount": str(end.patched_nodes),
+        Attribute.CLUSTER_ARN.value: cluster.arn if cluster is not None else resource_id,
+        Attribute.OUTCOME.value: end.outcome.value if end.outcome is not None else FAILED,
+        Attribute.GROUPS.value: groups,
+        Attribute.NODES.value: str(end.patched_nodes),
     }
     if isinstance(handover, Result):
         data = handover.data
-    handed = handover or Result(tuple(data[name] for name in ATTRIBUTES))
+    handed = handover or Result(tuple(data[name] for name in Attribute))
     response = {
         "Status": "SUCCESS" if end.succeeded else "FAILED",
         "Reason": f"{_cut(reason, _REASON_LIMIT)} Log group: {log_group}",
@@ -62,7 +63,7 @@ def answer(
         "RequestId": ticket.request_id,
         "LogicalResourceId": ticket.logical_id,
         "NoEcho": False,
-        "Data": {**data, "Handover": str(handed)},
+        "Data": {**data, HANDOVER: str(handed)},
     }
     return fitted(response)
 

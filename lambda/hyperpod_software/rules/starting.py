@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from hyperpod_software.contract.answers import Outcome
+from hyperpod_software.contract.properties import OnCreate, OnSkippedNodes
+from hyperpod_software.contract.times import WINDOW
 from hyperpod_software.rules.cluster import (
     contradicts,
     counts_declared,
@@ -16,16 +19,10 @@ from hyperpod_software.rules.cluster import (
 )
 from hyperpod_software.rules.sentences import listed
 from hyperpod_software.words.cluster import SETTLED_CLUSTER, UP_TO_DATE, Cluster, Group, Reading
-from hyperpod_software.words.decision import CountNodes, Finish, Outcome, Patch, Wait, failed
+from hyperpod_software.words.decision import CountNodes, Finish, Patch, Wait, failed
 from hyperpod_software.words.memory import Progress, Sight
-from hyperpod_software.words.request import WINDOW, Request, Ticket
-from hyperpod_software.words.software import (
-    Declaration,
-    OnCreate,
-    OnSkippedNodes,
-    Software,
-    release_number,
-)
+from hyperpod_software.words.request import Request, Ticket
+from hyperpod_software.words.software import Declaration, Software, release_number
 
 STEADY = 3
 """Readings in a row that must agree that there is no newer image: ``ImageVersionStatus`` was seen
@@ -83,7 +80,8 @@ def plan(
         return Wait(f"Waiting to begin: {busy}.", sight=Sight(rests=False, held=busy))
     refusal = _refusal(declared, cluster, groups)
     if refusal is None and declared.image_id is None:
-        if not readings:
+        hidden = any(_hides_its_count(cluster.group(name)) for name in groups)
+        if not readings or (hidden and len(readings) < STEADY):
             return CountNodes(changed)
         refusal = _taken_back(request, cluster, groups, readings)
     if refusal is not None:
@@ -308,6 +306,13 @@ def _newer(software: Software | None, group: Group | None, said: str | None) -> 
         if software.is_passed_by(version):
             return version
     return moving_on(software, group)
+
+
+def _hides_its_count(group: Group | None) -> bool:
+    """It names another release as the desired one, and not whether any node is on it."""
+    if group is None or group.target_state_count is not None:
+        return False
+    return group.desired_version not in (None, group.version)
 
 
 def moving_on(software: Software, group: Group) -> str | None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from hyperpod_software.contract.answers import Outcome
+from hyperpod_software.contract.properties import OnSkippedNodes
 from hyperpod_software.rules.cluster import suffices
 from hyperpod_software.rules.look import Look, Verdict, Watched
 from hyperpod_software.rules.sentences import counted, listed, sentence
 from hyperpod_software.words.cluster import UPDATE_SUCCEEDED, Group
-from hyperpod_software.words.decision import Finish, GroupProgress, Outcome, failed
+from hyperpod_software.words.decision import Finish, GroupProgress, failed
 from hyperpod_software.words.memory import digest
-from hyperpod_software.words.software import OnSkippedNodes
 
 
 def accepted(look: Look) -> Finish:

@@ -3,14 +3,16 @@ for that would leave the stack in UPDATE_ROLLBACK_FAILED."""
 
 from __future__ import annotations
 
+from hyperpod_software.contract.answers import Outcome
+from hyperpod_software.contract.properties import OnRollback
 from hyperpod_software.rules.cluster import in_flight, names, proven, seen_since
 from hyperpod_software.rules.sentences import listed
 from hyperpod_software.rules.starting import batch_refusal, is_same_cluster, moving_on
 from hyperpod_software.words.cluster import Cluster, Group
-from hyperpod_software.words.decision import Finish, Outcome, Patch, Wait
+from hyperpod_software.words.decision import Finish, Patch, Wait
 from hyperpod_software.words.memory import Progress, Sight
 from hyperpod_software.words.request import Request
-from hyperpod_software.words.software import OnRollback, Software
+from hyperpod_software.words.software import Software
 
 
 def plan_rollback(

@@ -56,6 +56,10 @@ def _settle(look: Look, watched: list[Watched]) -> Finish | Wait:
     if waiting:
         return _wait(look, watched, waiting[0].why)
     untold = [each for each in told if each.verdict is Verdict.UNTOLD]
+    if any(each.verdict is Verdict.PATCHED for each in told):
+        # So HyperPod took the call, and what was left untouched was left by it.
+        untouched = (each for each in told if each.verdict is Verdict.UNTOUCHED)
+        untold += [each for each in untouched if not each.unchanged]
     if untold:
         return telling.untold(look, untold)
     if all(each.verdict is Verdict.UNTOUCHED for each in told):

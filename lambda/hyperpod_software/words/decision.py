@@ -3,24 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
 
+from hyperpod_software.contract.answers import Outcome
 from hyperpod_software.words.cluster import Cluster
 from hyperpod_software.words.memory import Sight
-
-
-class Outcome(Enum):
-    """How a request that succeeded ended; the ``Outcome`` attribute."""
-
-    PATCHED = "Patched"
-    PATCHED_WITH_SKIPPED_NODES = "PatchedWithSkippedNodes"
-    ALREADY_CURRENT = "AlreadyCurrent"
-    NOTHING_TO_PATCH = "NothingToPatch"
-    ADOPTED = "Adopted"
-    ACCEPTED = "Accepted"
-    PATCHING = "Patching"
-    RESTORED = "Restored"
-    LEFT_AS_IS = "LeftAsIs"
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-ATTRIBUTES = ("ClusterArn", "Outcome", "PatchedInstanceGroups", "PatchedNodeCount")
-"""What every window answers with, in the order in which a result carries them."""
+from hyperpod_software.contract.answers import Attribute
+
 _PATCH = re.compile(r"patch ([0-9a-f]{16})")
 
 
@@ -36,7 +36,17 @@ class Result:
 
     @property
     def data(self) -> dict[str, str]:
-        return dict(zip(ATTRIBUTES, self.attributes, strict=True))
+        return dict(zip(map(str, Attribute), self.attributes, strict=True))
+
+
+@dataclass(frozen=True)
+class Waiter:
+    """The properties of ``Custom::HyperPodPatchWaiter``."""
+
+    resource: str
+    """The logical id of the resource that declares the software."""
+    window: int
+    handover: GoesOn | Result
 
 
 def read_handover(text: object) -> GoesOn | Result | None:
@@ -46,4 +56,4 @@ def read_handover(text: object) -> GoesOn | Result | None:
     if found := _PATCH.fullmatch(text):
         return GoesOn(found[1])
     parts = tuple(text.split("|"))
-    return Result(parts) if len(parts) == len(ATTRIBUTES) else None
+    return Result(parts) if len(parts) == len(Attribute) else None

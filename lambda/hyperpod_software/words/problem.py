@@ -1,8 +1,12 @@
-"""A call to AWS that did not succeed."""
+"""What can be wrong with a request, and with a call to AWS."""
 
 from __future__ import annotations
 
 from enum import Enum
+
+
+class BadProperty(ValueError):
+    """A property that cannot be used: its name, its value and what is allowed."""
 
 
 class Problem(Exception):

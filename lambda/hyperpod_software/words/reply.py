@@ -16,6 +16,8 @@ class Reply:
     response: dict[str, Any]
     path: str
     """Where the patch is remembered, if it is."""
+    event: dict[str, Any]
+    """The request that it answers, as it is remembered."""
     remembered: bool
     called: bool = False
     """It was decided in the knowledge of a patch call."""

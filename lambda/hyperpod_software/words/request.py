@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from enum import Enum
 
+from hyperpod_software.contract.times import (
+    ANSWER_MARGIN,
+    LONGEST_TIMEOUT,
+    PATCH_TIME,
+    REDELIVERY,
+    SERVICE_TIMEOUT,
+    WINDOW,
+    windows,
+)
 from hyperpod_software.words.software import Declaration
-
-SERVICE_TIMEOUT = 3600
-"""The longest that CloudFormation waits for the answer of a custom resource, in seconds."""
-ANSWER_MARGIN = 180
-"""Seconds of it that are kept back for the last look and the answer."""
-WINDOW = SERVICE_TIMEOUT - ANSWER_MARGIN
-"""Seconds for which one custom resource can wait."""
-LONGEST_TIMEOUT = 24 * 3600
-"""The longest that a patch may be waited for, in seconds; a rollback is watched for as long."""
-PATCH_TIME = 1200
-"""Seconds that a patch takes at least, as seen on small groups: none is begun that has less
-left (or less than half of a shorter timeout), for it would fail and be rolled back."""
-CLOCKS = 5
-"""Seconds that the times at which two requests were signed may be apart, whichever came first."""
-REDELIVERY = 6 * 3600
-"""Seconds for which Lambda keeps trying to deliver an event."""
 
 
 class RequestType(Enum):
@@ -105,7 +97,7 @@ class Request:
     @property
     def windows(self) -> int:
         """In how many windows the stack waits for it."""
-        return math.ceil(self.declared.timeout / WINDOW)
+        return windows(self.declared.timeout)
 
     @property
     def wait_within(self) -> int:

@@ -2,40 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import Any
 
-
-class OnCreate(Enum):
-    """What a Create does with a cluster that runs already."""
-
-    PATCH = "patch"
-    ADOPT = "adopt"
-
-
-class OnRollback(Enum):
-    """What a stack rollback does with groups that took the failed software."""
-
-    RESTORE = "restore"
-    LEAVE = "leave"
-
-
-class OnSkippedNodes(Enum):
-    """What nodes that HyperPod skipped, or that failed, do to the request."""
-
-    FAIL = "fail"
-    WARN = "warn"
-
-
-RELEASE = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+")
+from hyperpod_software.contract.properties import (
+    LATEST_IMAGE,
+    OnCreate,
+    OnRollback,
+    OnSkippedNodes,
+)
+from hyperpod_software.contract.values import RELEASE
 
 
 def release_number(version: str | None) -> tuple[int, ...] | None:
     """A release as numbers, to be compared: as text, 1.10.0 would be older than 1.9.0."""
-    if version is None or not RELEASE.fullmatch(version):
+    if version is None or not RELEASE.allows(version):
         return None
     return tuple(map(int, version.split(".")))
 
@@ -61,7 +43,7 @@ class Software:
         """
         if self.version is not None:
             return self.version
-        return None if self.image_id == "default" else self.image_id
+        return None if self.image_id == LATEST_IMAGE else self.image_id
 
     def is_release(self, version: str | None) -> bool:
         """It is the very release that is called for."""
@@ -90,7 +72,7 @@ class Software:
             return f"release {self.version} or newer of line {self.line}"
         if self.version is not None:
             return f"release {self.version}"
-        if self.image_id == "default":
+        if self.image_id == LATEST_IMAGE:
             return "the latest HyperPod image"
         return str(self.image_id)
 

@@ -7,8 +7,8 @@ import re
 from functools import cache
 from typing import Any
 
+from sandbox.aws.inside.modules import Json
 from sandbox.hyperpod.validate import violations
-from sandbox.inside.modules import Json
 from sandbox.sdk import service_model
 
 _SERVICES = {"AmazonSSM": "ssm", "AWSEvents": "events"}

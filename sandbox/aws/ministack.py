@@ -12,13 +12,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sandbox.clock import VARIABLE, Clock
-from sandbox.environment import scrubbed, settings, tools_path
+from sandbox.aws.clock import VARIABLE, Clock
+from sandbox.aws.environment import scrubbed, settings, tools_path
+from sandbox.aws.images import ACCOUNT, REGION, Image, facts
+from sandbox.aws.server import Received
+from sandbox.aws.web import WebError, ask
 from sandbox.hyperpod import Event, ImageFacts, ServiceError
-from sandbox.images import ACCOUNT, REGION, Image, facts
-from sandbox.server import Received
 from sandbox.waiting import PATIENCE
-from sandbox.web import WebError, ask
 
 _PROGRAM = Path(__file__).parent / "inside" / "__main__.py"
 _ENTRIES = 10
@@ -144,7 +144,7 @@ class MiniStack:
         return "\n".join(lines[-15:])
 
     def stop(self) -> None:
-        """End the whole process group at once: nothing in it is worth a farewell."""
+        """End the whole process group at once: no process in it needs a clean shutdown."""
         process, self._process = self._process, None
         if process is None:
             return

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox.images import CURRENT, FAILING, NEW, NEWER
-from sandbox.ledger import Entry, named
+from sandbox.aws.images import CURRENT, FAILING, NEW, NEWER
+from sandbox.demo.ledger import Entry, named
 from sandbox.progress import group_progress
 
 _HOUR = 60.0
@@ -35,7 +35,7 @@ class Window:
 
 
 @dataclass
-class Seen:
+class Observations:
     """What was seen on the way, of a cluster and the instance groups declared."""
 
     cluster: str
@@ -68,18 +68,18 @@ class Seen:
     """The cluster at the end."""
 
 
-def way_of(statuses: Mapping[str, Sequence[str]], groups: Sequence[str]) -> list[str]:
-    """The statuses these groups went through since nodes were touched, if they went the same way."""
-    ways = [[status for status in statuses[group] if status in _TOUCHED] for group in groups]
-    return ways[0] if all(way == ways[0] for way in ways) else []
+def common_statuses(statuses: Mapping[str, Sequence[str]], groups: Sequence[str]) -> list[str]:
+    """The statuses these groups went through since nodes were touched, if all went through the same."""
+    paths = [[status for status in statuses[group] if status in _TOUCHED] for group in groups]
+    return paths[0] if all(path == paths[0] for path in paths) else []
 
 
-def claims(seen: Seen) -> list[Claim]:
+def claims(seen: Observations) -> list[Claim]:
     """All that the demo claims."""
     return [claim(seen) for claim in _CLAIMS]
 
 
-def _calls_made(seen: Seen) -> Claim:
+def _calls_made(seen: Observations) -> Claim:
     calls = sum(entry.calls for entry in seen.entries)
     called = sum(entry.called for entry in seen.entries)
     return Claim(
@@ -90,7 +90,7 @@ def _calls_made(seen: Seen) -> Claim:
     )
 
 
-def _nodes_replaced(seen: Seen) -> Claim:
+def _nodes_replaced(seen: Observations) -> Claim:
     done = sum(sum(entry.replaced.values()) for entry in seen.entries)
     needed = sum(sum(entry.needed.values()) for entry in seen.entries)
     return Claim(
@@ -105,7 +105,7 @@ def _nodes_replaced(seen: Seen) -> Claim:
     )
 
 
-def _change_reviewed(seen: Seen) -> Claim:
+def _change_reviewed(seen: Observations) -> Claim:
     lines = seen.difference
     values = [line.partition("] ")[2] for line in lines if "[-]" in line or "[+]" in line]
     properties = [line for line in lines if "[~]" in line and "Custom::" not in line]
@@ -116,7 +116,7 @@ def _change_reviewed(seen: Seen) -> Claim:
     )
 
 
-def _rolled_back(seen: Seen) -> Claim:
+def _rolled_back(seen: Observations) -> Claim:
     ends = seen.events[-1:]
     return Claim(
         "The failing AMI: HyperPod took its first batch back, then CloudFormation the stack.",
@@ -126,7 +126,7 @@ def _rolled_back(seen: Seen) -> Claim:
     )
 
 
-def _reason_shown(seen: Seen) -> Claim:
+def _reason_shown(seen: Observations) -> Claim:
     parts = (FAILING.id, *seen.groups, "Lifecycle scripts", "Log group: ")
     return Claim(
         "The CLI showed the AMI, the groups, HyperPod's own reason and where the log is.",
@@ -135,7 +135,7 @@ def _reason_shown(seen: Seen) -> Claim:
     )
 
 
-def _idle_when_nothing_changed(seen: Seen) -> Claim:
+def _idle_when_nothing_changed(seen: Observations) -> Claim:
     return Claim(
         "The same declaration and another batch size patched nothing; the custom resource was "
         "never replaced.",
@@ -151,7 +151,7 @@ def waited(windows: Sequence[Window]) -> list[Window]:
     return [window for window in windows if window.minutes > _AT_ONCE]
 
 
-def _waited_for(seen: Seen) -> Claim:
+def _waited_for(seen: Observations) -> Claim:
     waiting = waited(seen.windows)
     done = all(window.status.endswith("_COMPLETE") for window in seen.windows)
     within = all(window.minutes < _HOUR for window in waiting)
@@ -166,7 +166,7 @@ def _waited_for(seen: Seen) -> Claim:
     )
 
 
-def _software_at_the_end(seen: Seen) -> Claim:
+def _software_at_the_end(seen: Observations) -> Claim:
     groups = [group_progress(group) for group in seen.description["InstanceGroups"]]
     declared = [group for group in groups if group.name in seen.groups]
     nodes = sum(group.nodes for group in declared)
@@ -175,7 +175,7 @@ def _software_at_the_end(seen: Seen) -> Claim:
     return Claim(f"{text}, also after the stack has gone.", done == nodes, text)
 
 
-def _nothing_left_in_the_account(seen: Seen) -> Claim:
+def _nothing_left_in_the_account(seen: Observations) -> Claim:
     left = ", ".join(sorted(seen.left_behind))
     return Claim(
         "Event rules and parameters left by any step: none. The stack: deleted.",
@@ -184,7 +184,7 @@ def _nothing_left_in_the_account(seen: Seen) -> Claim:
     )
 
 
-_CLAIMS: tuple[Callable[[Seen], Claim], ...] = (
+_CLAIMS: tuple[Callable[[Observations], Claim], ...] = (
     _calls_made,
     _nodes_replaced,
     _change_reviewed,

@@ -1,4 +1,4 @@
-"""Where MiniStack's CloudFormation differs from AWS's, mended from outside.
+"""Where MiniStack's CloudFormation differs from AWS's, patched from outside.
 
 Each of these wraps a function of MiniStack before it starts.
 """
@@ -12,7 +12,7 @@ import string
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from sandbox.inside.modules import Json, module
+from sandbox.aws.inside.modules import Json, module
 
 _Key = tuple[str, str]
 """A stack's id and a resource's logical id."""
@@ -31,21 +31,21 @@ _NOT_TERMINAL = (
 )
 
 
-def mend_stacks() -> None:
-    """All of the mends below."""
-    _mend_events()
-    _mend_failed_creates()
-    _mend_log_groups()
-    _mend_updates_after_a_failure()
-    _mend_roles()
-    _mend_exports()
+def patch_stacks() -> None:
+    """All of the patches below."""
+    _patch_events()
+    _patch_failed_creates()
+    _patch_log_groups()
+    _patch_updates_after_a_failure()
+    _patch_roles()
+    _patch_exports()
 
 
 def _stacks() -> Any:
     return module("services.cloudformation")._stacks
 
 
-def _mend_events() -> None:
+def _patch_events() -> None:
     """Let a resource that is new in a stack update be created, not updated, in its events."""
     stacks = module("services.cloudformation.stacks")
     original: Callable[..., None] = stacks._add_event
@@ -71,7 +71,7 @@ def _mend_events() -> None:
     stacks._add_event = add_event
 
 
-def _mend_failed_creates() -> None:
+def _patch_failed_creates() -> None:
     """Let a custom resource whose Create failed be deleted, under the id that it answered with."""
     stacks = module("services.cloudformation.stacks")
     custom = module("services.cloudformation.custom_resource")
@@ -135,7 +135,7 @@ def _mend_failed_creates() -> None:
         place._delete_stack_async = delete_stack_async
 
 
-def _mend_log_groups() -> None:
+def _patch_log_groups() -> None:
     """Let a log group without a name be called `STACK-LOGICALID-SUFFIX`, and keep that name."""
     handlers: Json = module("services.cloudformation.provisioners")._RESOURCE_HANDLERS
     kind: Json = handlers["AWS::Logs::LogGroup"]
@@ -162,7 +162,7 @@ def _generated(stack: str, logical_id: str) -> str:
     return f"{stack}-{logical_id}-{suffix}"
 
 
-def _mend_updates_after_a_failure() -> None:
+def _patch_updates_after_a_failure() -> None:
     """Let a stack that failed with its rollback disabled be updated, if that is disabled again."""
     handlers = module("services.cloudformation.handlers")
     original: Callable[[Json], Any] = handlers._update_stack
@@ -184,7 +184,7 @@ def _mend_updates_after_a_failure() -> None:
     handlers._update_stack = handlers._ACTION_HANDLERS["UpdateStack"] = update_stack
 
 
-def _mend_roles() -> None:
+def _patch_roles() -> None:
     """Let a stack show the service role that CloudFormation works with: the last that was given."""
     actions: dict[str, _Action] = module("services.cloudformation.handlers")._ACTION_HANDLERS
     actions["CreateStack"] = _keeping_role(actions["CreateStack"])
@@ -254,7 +254,7 @@ def _asked(request: Json, key: str) -> str:
     return str(module("services.cloudformation.handlers")._p(request, key))
 
 
-def _mend_exports() -> None:
+def _patch_exports() -> None:
     """Let no exported value change that another stack imports; it is found out at the end."""
     stacks = module("services.cloudformation.stacks")
     handlers = module("services.cloudformation.handlers")

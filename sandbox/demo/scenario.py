@@ -8,15 +8,24 @@ from datetime import datetime
 from importlib import import_module
 from typing import Any
 
-from sandbox.cdk_cli import Cli, Context, Said, words
-from sandbox.claims import Claim, Seen, Window, claims, waited, way_of
+from hyperpod_software.contract.properties import SOFTWARE_TYPE, WAITER_TYPE
+from sandbox.aws.images import CURRENT, FAILING, NEW, NEWER
 from sandbox.clusters import Description, training
+from sandbox.demo.cdk_cli import Cli, CommandResult, Context, words
+from sandbox.demo.claims import Claim, Observations, Window, claims, common_statuses, waited
+from sandbox.demo.ledger import (
+    Counts,
+    Ledger,
+    counted,
+    named,
+    outdated_nodes,
+    replacements_with_rollback,
+    table,
+)
+from sandbox.demo.screen import Display, Screen
 from sandbox.hyperpod import Faults
-from sandbox.images import CURRENT, FAILING, NEW, NEWER
-from sandbox.ledger import Counts, Ledger, behind, counted, named, table, there_and_back
 from sandbox.progress import group_progress
 from sandbox.runner import Sandbox
-from sandbox.screen import Display, Screen
 
 PACE = 240.0
 """Seconds that pass in one of the demo's while everything waits."""
@@ -30,8 +39,6 @@ _GROUPS = ("inference", "workers")
 _BATCH = 25
 _OLDER = "ami-00000000000000000"
 _STACK_LOOK_EVERY = 0.4
-_SOFTWARE = "Custom::HyperPodClusterSoftware"
-_WAITER = "Custom::HyperPodPatchWaiter"
 _PREPARED = "REVIEW_IN_PROGRESS"
 """A new stack's status while there is only a change set."""
 _TRIES = Faults().failure_seconds / 60
@@ -39,8 +46,8 @@ _exceptions: Any = import_module("botocore.exceptions")
 _AWS_ERRORS: tuple[type[Exception], ...] = (_exceptions.BotoCoreError, _exceptions.ClientError)
 
 
-class StoryError(Exception):
-    """A step went another way than it had to; the message says which and how."""
+class ScenarioError(Exception):
+    """A step did not go as it should; the message says which and how."""
 
     def __init__(self, message: str, lines: Sequence[str] = ()) -> None:
         """`lines`: what the CLI had to say about it."""
@@ -75,7 +82,7 @@ def windows(events: Iterable[Mapping[str, Any]]) -> list[Window]:
     found: list[Window] = []
     for event in events:
         name, status = event["LogicalResourceId"], event["ResourceStatus"]
-        if event["ResourceType"] not in (_SOFTWARE, _WAITER):
+        if event["ResourceType"] not in (SOFTWARE_TYPE, WAITER_TYPE):
             continue
         if status.endswith("_IN_PROGRESS"):
             began[name] = event["Timestamp"]
@@ -85,8 +92,8 @@ def windows(events: Iterable[Mapping[str, Any]]) -> list[Window]:
     return found
 
 
-class Story:
-    """Tells the steps on a running sandbox, and collects what they show."""
+class Scenario:
+    """Runs the steps on a running sandbox, and collects what they show."""
 
     def __init__(self, sandbox: Sandbox, screen: Screen, cli: Cli) -> None:
         self._screen = screen
@@ -94,7 +101,7 @@ class Story:
         self._cli = cli
         self._cloudformation = sandbox.client("cloudformation")
         self._ledger = Ledger(sandbox, _CLUSTER)
-        self._seen = Seen(_CLUSTER, _GROUPS)
+        self._seen = Observations(_CLUSTER, _GROUPS)
         self._statuses: dict[str, list[str]] = {}
         self._number = 0
         self._stack_status = ""
@@ -105,8 +112,8 @@ class Story:
         self._ledger.close()
         self._cloudformation.close()
 
-    def tell(self) -> list[Claim]:
-        """All steps; then what they have shown. Raises StoryError where one cannot go on."""
+    def run(self) -> list[Claim]:
+        """All steps; then what they have shown. Raises ScenarioError where one cannot go on."""
         steps: tuple[Callable[[], None], ...] = (
             self._introduce,
             self.first_deploy,
@@ -123,7 +130,7 @@ class Story:
                 step()
             return self._conclude()
         except _AWS_ERRORS as error:
-            raise StoryError(f"MiniStack did not answer as it has to: {error}") from None
+            raise ScenarioError(f"MiniStack did not answer as it has to: {error}") from None
 
     def _introduce(self) -> None:
         self._screen.say(f"HyperPod cluster {_CLUSTER}, orchestrated by EKS:")
@@ -138,29 +145,29 @@ class Story:
             "First deploy",
             "Two groups are declared, and only inference does not run the AMI yet.",
         )
-        needed = behind(self._ledger.description, _GROUPS, CURRENT.id)
-        said = self._run("deploy", declaration(CURRENT.id), groups=True)
-        self._outputs(said)
+        needed = outdated_nodes(self._ledger.description, _GROUPS, CURRENT.id)
+        result = self._cdk("deploy", declaration(CURRENT.id), groups=True)
+        self._outputs(result)
         self._count("first deploy", called=1, needed=needed)
 
     def diff(self) -> None:
         self._title("Review", "A new AMI, as a reviewer sees it before anything happens.")
-        said = self._run("diff", declaration(NEW.id))
-        for line in said.difference:
+        result = self._cdk("diff", declaration(NEW.id))
+        for line in result.difference:
             added, gone = "[+]" in line, "[-]" in line
             self._screen.verbatim(line, "green" if added else "red" if gone else "")
         self._screen.say(
             "CDK says `may be replaced` of any change of a custom resource. This one keeps its "
             "physical id, so CloudFormation updates it."
         )
-        self._seen.difference = said.difference
+        self._seen.difference = result.difference
         self._count("cdk diff", called=0, needed={})
 
     def rolling_deploy(self) -> None:
         self._title("Rolling deploy", f"The new AMI, in batches of {_BATCH} percent of each group.")
-        needed = behind(self._ledger.description, _GROUPS, NEW.id)
-        said = self._run("deploy", declaration(NEW.id), groups=True)
-        self._outputs(said)
+        needed = outdated_nodes(self._ledger.description, _GROUPS, NEW.id)
+        result = self._cdk("deploy", declaration(NEW.id), groups=True)
+        self._outputs(result)
         self._count("rolling deploy", called=1, needed=needed)
 
     def failing_deploy(self) -> None:
@@ -169,16 +176,16 @@ class Story:
             f"Lifecycle scripts fail on it. HyperPod gives up after {_TRIES:.0f} minutes and rolls "
             "back the batch; the deploy fails, and CloudFormation rolls back the stack.",
         )
-        needed = there_and_back(self._ledger.description, _GROUPS, _BATCH)
+        needed = replacements_with_rollback(self._ledger.description, _GROUPS, _BATCH)
         before = {event["EventId"] for event in self._events()}
-        said = self._run("deploy", declaration(FAILING.id), groups=True, fails=True)
-        self._failure(said, before)
+        result = self._cdk("deploy", declaration(FAILING.id), groups=True, fails=True)
+        self._failure(result, before)
         self._count("failing AMI, and back", called=1, needed=needed)
 
     def same_declaration(self) -> None:
         self._title("The same declaration again", "The last one that was good: nothing changes.")
-        said = self._run("deploy", declaration(NEW.id))
-        self._seen.repeated = next((line for line in said.lines if "(no changes)" in line), "")
+        result = self._cdk("deploy", declaration(NEW.id))
+        self._seen.repeated = next((line for line in result.lines if "(no changes)" in line), "")
         self._screen.say(self._seen.repeated.removeprefix("✅").strip())
         self._count("same again", called=0, needed={})
 
@@ -187,9 +194,9 @@ class Story:
             "Another batch size",
             "The function is asked, finds both groups on the declared AMI, and leaves them alone.",
         )
-        said = self._run("deploy", declaration(NEW.id, batch="50%"))
-        self._seen.rebatched = said.outputs.get("Outcome", "")
-        self._outputs(said)
+        result = self._cdk("deploy", declaration(NEW.id, batch="50%"))
+        self._seen.rebatched = result.outputs.get("Outcome", "")
+        self._outputs(result)
         self._count("batch size", called=0, needed={})
 
     def long_deploy(self) -> None:
@@ -199,24 +206,24 @@ class Story:
             "an hour; a timeout of twelve puts a chain of waiters behind it, which wait on for the "
             f"same patch. One second is now {_FAST:.0f} of HyperPod's.",
         )
-        needed = behind(self._ledger.description, _GROUPS, NEWER.id)
+        needed = outdated_nodes(self._ledger.description, _GROUPS, NEWER.id)
         before = {event["EventId"] for event in self._events()}
         self._control.set_pace(_FAST)
-        said = self._run("deploy", long_declaration(), groups=True)
+        result = self._cdk("deploy", long_declaration(), groups=True)
         self._seen.windows = windows(
             e for e in reversed(self._events()) if e["EventId"] not in before
         )
-        self._seen.waited = said.outputs.get("Outcome", "")
+        self._seen.waited = result.outputs.get("Outcome", "")
         self._screen.line("   As the CLI showed it, hour by hour:")
-        for line in said.windows[: len(waited(self._seen.windows)) - 1]:
+        for line in result.windows[: len(waited(self._seen.windows)) - 1]:
             self._screen.verbatim(line)
-        self._outputs(said)
+        self._outputs(result)
         self._count("past the hour", called=1, needed=needed)
 
     def destroy(self) -> None:
         self._title("Destroy", "The stack goes; the cluster stays as it is.")
-        said = self._run("destroy", long_declaration())
-        if any("DELETE_SKIPPED" in line and "AWS::Logs::LogGroup" in line for line in said.lines):
+        result = self._cdk("destroy", long_declaration())
+        if any("DELETE_SKIPPED" in line and "AWS::Logs::LogGroup" in line for line in result.lines):
             self._screen.say("Its log group is kept, as an audit trail.")
         self._count("destroy", called=0, needed={})
 
@@ -227,9 +234,9 @@ class Story:
         self._screen.heading(f"{self._number}  {title}")
         self._screen.say(text)
 
-    def _run(
+    def _cdk(
         self, command: str, context: Context, *, groups: bool = False, fails: bool = False
-    ) -> Said:
+    ) -> CommandResult:
         self._screen.command(words(command, context))
         self._ledger.begin()
         display = Display(self._screen, _STACK, groups=groups)
@@ -243,14 +250,14 @@ class Story:
             display.show(description, stage or self._status(), time.monotonic() - began)
 
         try:
-            said = self._cli.run(command, context, look)
+            result = self._cli.run(command, context, look)
         finally:
             display.end()
-        if bool(said.code) != fails:
-            how = "succeeded" if fails else f"failed with exit status {said.code}"
-            raise StoryError(f"`{' '.join(words(command, context))}` {how}", said.last_words)
+        if bool(result.code) != fails:
+            how = "succeeded" if fails else f"failed with exit status {result.code}"
+            raise ScenarioError(f"`{' '.join(words(command, context))}` {how}", result.error_lines)
         self._note_stack()
-        return said
+        return result
 
     def _status(self) -> str:
         """The stack's status in CloudFormation, asked not too often; not the last command's."""
@@ -280,7 +287,7 @@ class Story:
         self._seen.physical_ids |= {
             resource["PhysicalResourceId"]
             for resource in answer["StackResources"]
-            if resource["ResourceType"] == _SOFTWARE
+            if resource["ResourceType"] == SOFTWARE_TYPE
         }
 
     def _notice(self, description: Description) -> None:
@@ -294,20 +301,22 @@ class Story:
         answer: dict[str, Any] = self._cloudformation.describe_stack_events(StackName=_STACK)
         return list(answer["StackEvents"])
 
-    def _outputs(self, said: Said) -> None:
+    def _outputs(self, result: CommandResult) -> None:
         for name in ("Outcome", "PatchedInstanceGroups", "PatchedNodeCount"):
-            self._screen.verbatim(f"{_STACK}.{name} = {said.outputs.get(name, '?')}")
+            self._screen.verbatim(f"{_STACK}.{name} = {result.outputs.get(name, '?')}")
 
-    def _failure(self, said: Said, before: set[str]) -> None:
+    def _failure(self, result: CommandResult, before: set[str]) -> None:
         events = [event for event in reversed(self._events()) if event["EventId"] not in before]
         failed = [e for e in events if e["ResourceStatus"] == "UPDATE_FAILED"]
         self._seen.reason = " ".join(failed[0]["ResourceStatusReason"].split()) if failed else ""
         self._seen.events = [
             e["ResourceStatus"] for e in events if e["LogicalResourceId"] == _STACK
         ]
-        self._seen.rollback = way_of(self._statuses, _GROUPS)
-        if not self._seen.reason or self._seen.reason not in said.failure:
-            raise StoryError("the CLI did not show the reason CloudFormation has", said.last_words)
+        self._seen.rollback = common_statuses(self._statuses, _GROUPS)
+        if not self._seen.reason or self._seen.reason not in result.failure:
+            raise ScenarioError(
+                "the CLI did not show the reason CloudFormation has", result.error_lines
+            )
         self._screen.line("   The reason the CLI ends with:")
         self._screen.quote(self._seen.reason)
         self._screen.say(f"HyperPod: {' → '.join(self._seen.rollback)}")
@@ -325,6 +334,7 @@ class Story:
         self._screen.heading("What was proven, from the sandbox's own records")
         self._screen.line("   UpdateClusterSoftware calls and nodes replaced, each made/needed:")
         self._screen.line()
-        self._screen.lines(f"   {line}" for line in table(self._seen.entries))
+        for line in table(self._seen.entries):
+            self._screen.line(f"   {line}")
         self._screen.line()
         return claims(self._seen)

@@ -6,13 +6,18 @@ import json
 import sys
 from typing import Any
 
-from sandbox.inside.edges import custom_response, is_custom_response, refusal
-from sandbox.inside.endpoints import ENDPOINTS
-from sandbox.inside.formation import mend_stacks
-from sandbox.inside.hours import let_hours_pass
-from sandbox.inside.mends import mend_authorization, mend_images, mend_logs, mend_schedules
-from sandbox.inside.modules import ACCOUNT, REGION, Json, module
-from sandbox.inside.watchdog import end_with_parent
+from sandbox.aws.inside.cloudformation import patch_stacks
+from sandbox.aws.inside.endpoints import ENDPOINTS
+from sandbox.aws.inside.hours import let_hours_pass
+from sandbox.aws.inside.limits import custom_response, is_custom_response, refusal
+from sandbox.aws.inside.modules import ACCOUNT, REGION, Json, module
+from sandbox.aws.inside.patches import (
+    patch_authorization,
+    patch_images,
+    patch_logs,
+    patch_schedules,
+)
+from sandbox.aws.inside.watchdog import end_with_parent
 
 
 def in_front_of(app: Any) -> Any:
@@ -83,11 +88,11 @@ def main() -> None:
     """Run MiniStack until it is killed."""
     end_with_parent()
     application = module("app")
-    mend_authorization()
-    mend_images()
-    mend_schedules()
-    mend_logs()
-    mend_stacks()
+    patch_authorization()
+    patch_images()
+    patch_schedules()
+    patch_logs()
+    patch_stacks()
     ENDPOINTS["/_sandbox/pace"] = let_hours_pass().set_pace
     application.app = in_front_of(application.app)
     sys.argv = ["ministack"]

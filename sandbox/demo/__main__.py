@@ -3,92 +3,30 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
-import socket
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import NoReturn
-from urllib.parse import urlsplit
 
-from sandbox.cdk_cli import Cli, CliError
-from sandbox.claims import Claim
+from rich.console import Console
+
 from sandbox.control import ControlError
+from sandbox.demo.cdk_cli import Cli, CliError
+from sandbox.demo.claims import Claim
+from sandbox.demo.scenario import PACE, Scenario, ScenarioError, cluster
+from sandbox.demo.screen import Screen
+from sandbox.demo.traces import Traces
 from sandbox.runner import Sandbox, SandboxError
-from sandbox.screen import Screen
-from sandbox.story import PACE, Story, StoryError, cluster
 
 _SIGNALS = (signal.SIGTERM, signal.SIGHUP)
-_FAREWELL = 60.0
-"""Seconds that what was ended may take to be gone."""
-
-
-@dataclass
-class Traces:
-    """What a run could leave behind, written down while it is there."""
-
-    groups: list[int] = field(default_factory=list[int])
-    addresses: list[tuple[str, int]] = field(default_factory=list[tuple[str, int]])
-    directories: list[Path] = field(default_factory=list[Path])
-
-    def note(self, sandbox: Sandbox) -> None:
-        """Write down what a running sandbox has."""
-        self.groups.append(sandbox.ministack.pid)
-        self.directories.append(sandbox.directory)
-        for url in (sandbox.ministack_url, sandbox.hyperpod_url):
-            parts = urlsplit(url)
-            self.addresses.append((parts.hostname or "", parts.port or 0))
-
-    def left(self) -> list[str]:
-        """What is still there."""
-        return [
-            *[f"process group {group}" for group in self.groups if _runs(group)],
-            *[f"port {port}" for host, port in self.addresses if _listens(host, port)],
-            *[str(path) for path in self.directories if path.exists()],
-        ]
-
-    def left_for_good(self) -> list[str]:
-        """What is still there after a moment in which the system can bury what was ended."""
-        end = time.monotonic() + _FAREWELL
-        while (left := self.left()) and time.monotonic() < end:
-            time.sleep(0.1)
-        return left
-
-
-def _runs(group: int) -> bool:
-    """Whether a process of this group runs. What has died and is not buried yet does not."""
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    processes = list(Path("/proc").glob("[0-9]*/stat"))
-    return not processes or any(_is_alive_in(group, stat) for stat in processes)
-
-
-def _is_alive_in(group: int, stat: Path) -> bool:
-    with contextlib.suppress(OSError):
-        # `pid (name) state parent group …`; the name may hold anything.
-        state, _, process_group = stat.read_text(errors="replace").rpartition(")")[2].split()[:3]
-        return int(process_group) == group and state not in ("Z", "X")
-    return False
-
-
-def _listens(host: str, port: int) -> bool:
-    with socket.socket() as probe:
-        probe.settimeout(1)
-        return probe.connect_ex((host, port)) == 0
 
 
 def main() -> int:
     """Run the demo. Exit status 0 only if all it claims was measured to be so."""
     for number in _SIGNALS:
         signal.signal(number, _interrupt)
-    screen = Screen.on(sys.stdout)
+    screen = Screen(Console(highlight=False))
     traces = Traces()
     began = time.monotonic()
     try:
@@ -97,11 +35,7 @@ def main() -> int:
         return _judge(screen, claims, time.monotonic() - began)
     except KeyboardInterrupt:
         return _interrupted(screen, traces)
-    except BrokenPipeError:
-        # Nobody reads on. The interpreter must not stumble over it at its end either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except StoryError as error:
+    except ScenarioError as error:
         screen.line()
         for line in error.lines:
             screen.verbatim(line, "dim")
@@ -115,7 +49,7 @@ def _interrupt(_number: int, _frame: object) -> NoReturn:
 
 
 def _run(screen: Screen, traces: Traces) -> list[Claim]:
-    """Set up, tell the story, and clear away whatever happens."""
+    """Set up, run the scenario, and clear away whatever happens."""
     sandbox = Sandbox(clusters=[cluster()], bootstrap=True, pace=PACE)
     cli: Cli | None = None
     try:
@@ -125,8 +59,8 @@ def _run(screen: Screen, traces: Traces) -> list[Claim]:
         cli = Cli(sandbox.environment, sandbox.scratch)
         traces.groups = cli.groups
         traces.note(sandbox)
-        with contextlib.closing(Story(sandbox, screen, cli)) as story:
-            return story.tell()
+        with contextlib.closing(Scenario(sandbox, screen, cli)) as scenario:
+            return scenario.run()
     finally:
         # Clearing away takes a moment, and is not to be cut short.
         for number in (signal.SIGINT, *_SIGNALS):
@@ -145,7 +79,7 @@ def _greet(screen: Screen) -> None:
         f"simulation, both on loopback. One second here is {PACE:g} seconds of HyperPod's."
     )
     screen.line()
-    screen.draw([("   Starting MiniStack, and cdk bootstrap …", "dim")])
+    screen.draw(("   Starting MiniStack, and cdk bootstrap …", "dim"))
 
 
 def _nothing_left(traces: Traces) -> Claim:
@@ -157,10 +91,8 @@ def _nothing_left(traces: Traces) -> Claim:
 
 def _judge(screen: Screen, claims: Sequence[Claim], seconds: float) -> int:
     for claim in claims:
-        if claim.holds:
-            screen.item(claim.text, "✓", "green")
-        else:
-            screen.item(f"Not so: {claim.otherwise}.", "✗", "red")
+        text = claim.text if claim.holds else f"Not so: {claim.otherwise}."
+        screen.item(text, good=claim.holds)
     broken = [claim for claim in claims if not claim.holds]
     screen.line()
     if broken:

@@ -94,13 +94,15 @@ def _all(client: Any, operation: str, member: str) -> list[dict[str, Any]]:
     return found
 
 
-def behind(description: Mapping[str, Any], groups: Sequence[str], image: str) -> Counts:
+def outdated_nodes(description: Mapping[str, Any], groups: Sequence[str], image: str) -> Counts:
     """How many nodes of these groups do not run `image` yet: as many have to be replaced."""
     found = [group_progress(group) for group in description["InstanceGroups"]]
     return {g.name: g.nodes for g in found if g.name in groups and g.current != image}
 
 
-def there_and_back(description: Mapping[str, Any], groups: Sequence[str], percent: int) -> Counts:
+def replacements_with_rollback(
+    description: Mapping[str, Any], groups: Sequence[str], percent: int
+) -> Counts:
     """Replacements where the first batch fails and is taken back: each of its nodes, twice."""
     found = [group_progress(group) for group in description["InstanceGroups"]]
     return {g.name: 2 * max(1, g.nodes * percent // 100) for g in found if g.name in groups}

@@ -14,9 +14,9 @@ from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, cast
 
+from sandbox.aws.switchboard import Switchboard
 from sandbox.hyperpod import AnswerLostError, Event, HyperPod, ServiceError
 from sandbox.hyperpod.faults import SettingError
-from sandbox.switchboard import Switchboard
 
 _log = logging.getLogger("sandbox.hyperpod")
 

@@ -1,4 +1,4 @@
-"""Where MiniStack differs from AWS in what the sandbox is for, mended from outside.
+"""Where MiniStack differs from AWS in what the sandbox is for, patched from outside.
 
 Each of these replaces a function of MiniStack before it starts.
 """
@@ -14,10 +14,10 @@ import re
 from collections.abc import Callable
 from typing import Any, cast
 
-from sandbox.inside.modules import ACCOUNT, REGION, Json, module
+from sandbox.aws.inside.modules import ACCOUNT, REGION, Json, module
 
 
-def mend_authorization() -> None:
+def patch_authorization() -> None:
     """Let policies be checked against the ARNs that AWS checks them against.
 
     MiniStack names a rule of the default bus `rule/default/NAME` (AWS: `rule/NAME`), does not see
@@ -68,7 +68,7 @@ def _parameter_arn(body: bytes) -> str | None:
     return f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/{name.lstrip('/')}"
 
 
-def mend_images() -> None:
+def patch_images() -> None:
     """Let DescribeImages tell of state and encryption, and refuse ids that are not there."""
     ec2 = module("services.ec2")
     describe: Callable[[Json], tuple[int, Json, Any]] = ec2._describe_images
@@ -99,7 +99,7 @@ def mend_images() -> None:
     ec2._ACTION_MAP["DescribeImages"] = describe_images
 
 
-def mend_schedules() -> None:
+def patch_schedules() -> None:
     """Let the minutes of schedules last as long as the sandbox was told."""
     seconds = float(os.environ.get("SANDBOX_MINUTE", "60"))
     if seconds == 60:
@@ -128,7 +128,7 @@ def _told(handler, event, context):
 _CALL = "handler_fn(event, context)"
 
 
-def mend_logs() -> None:
+def patch_logs() -> None:
     """Let no line of a function in Python be lost on a busy machine.
 
     MiniStack gives a thread that reads a function's lines 5 to 50 ms after the function's end.

@@ -7,9 +7,9 @@ find nothing of the repository on theirs.
 import sys
 from pathlib import Path
 
-sys.path.append(str(Path(__file__).resolve().parents[2]))
+sys.path.append(str(Path(__file__).resolve().parents[3]))
 
-from sandbox.inside.application import main
+from sandbox.aws.inside.application import main
 
 if __name__ == "__main__":
     main()

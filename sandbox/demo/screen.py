@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import textwrap
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, TextIO
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
 
 from sandbox.progress import GroupProgress, group_progress
 
@@ -17,71 +19,49 @@ _ASCII = str.maketrans(
     {"█": "#", "░": ".", "·": ".", "→": ">", "…": "...", "–": "-", "×": "x", "✓": "+", "✗": "!"}
     | {"├": "|", "└": "`", "─": "-", "│": "|", "’": "'"}
 )
-_STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
-_HIDE_CURSOR, _SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
-_ERASE_LINE, _ERASE_BELOW = "\x1b[K", "\x1b[J"
-
-Line = tuple[str, str]
-"""A line, and the name of its style (empty: none)."""
 
 
 class Screen:
-    """Where the demo writes. `live`: lines can be redrawn in place. `colours`: styles are shown."""
+    """Where the demo writes: lines that stay, and a block that is redrawn where that works."""
 
-    def __init__(
-        self, out: TextIO, *, live: bool, colours: bool, columns: Callable[[], int]
-    ) -> None:
-        self.live = live
-        self._out = out
-        self._colours = colours
-        self._columns = columns
-        self._drawn: list[str] = []
-        self._plain = not _can_write("█→✓", out)
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._block: Live | None = None
 
-    @classmethod
-    def on(cls, out: TextIO, environment: Mapping[str, str] = os.environ) -> Screen:
-        """A screen that does what `out` can, and what NO_COLOR and TERM ask for."""
-        live = out.isatty() and environment.get("TERM", "dumb") != "dumb"
-        colours = live and not environment.get("NO_COLOR")
-        return cls(
-            out, live=live, colours=colours, columns=lambda: shutil.get_terminal_size().columns
-        )
+    @property
+    def live(self) -> bool:
+        """Whether lines can be redrawn in place."""
+        return self._console.is_terminal and not self._console.is_dumb_terminal
 
     @property
     def width(self) -> int:
         """Characters of a line. The last column stays free: some terminals wrap there."""
-        return max(40, self._columns()) - 1
+        return max(40, self._console.width) - 1
 
     # Lines that stay
 
     def line(self, text: str = "", style: str = "") -> None:
         """One line as it is."""
-        self._write(self._styled(text, style).rstrip() + "\n")
+        self._console.print(self._text(text.rstrip(), style), soft_wrap=True)
+
+    def say(self, text: str, style: str = "", first: str = _MARGIN, rest: str = _MARGIN) -> None:
+        """A paragraph; `first` and `rest` stand before its lines."""
+        for line in wrapped(text, min(self.width, _WIDEST), first, rest):
+            self.line(line, style)
 
     def verbatim(self, text: str, style: str = "") -> None:
         """A line of somebody else's output; where it is too long, the rest is set in."""
-        indent = text[: len(text) - len(text.lstrip())]
-        first, rest = _MARGIN + indent, _MARGIN + indent + "    "
-        self.lines(_broken(text.strip(), self.width, first, rest), style)
-
-    def say(self, text: str, style: str = "") -> None:
-        """A paragraph."""
-        self.lines(wrapped(text, min(self.width, _WIDEST)), style)
-
-    def lines(self, lines: Iterable[str], style: str = "") -> None:
-        for line in lines:
-            self.line(line, style)
+        indent = _MARGIN + text[: len(text) - len(text.lstrip())]
+        self.say(text.strip(), style, indent, indent + "    ")
 
     def quote(self, text: str) -> None:
         """A paragraph in somebody else's words; set out, so that a log group's name has room."""
-        bar = "│ "
-        self.lines(wrapped(text, min(self.width, _WIDEST), indent=bar), "red")
+        self.say(text, "red", "│ ", "│ ")
 
-    def item(self, text: str, mark: str, style: str) -> None:
+    def item(self, text: str, *, good: bool) -> None:
         """A paragraph with a mark before it."""
-        first, *rest = wrapped(text, min(self.width, _WIDEST), indent=_MARGIN + "  ")
-        self.line(_MARGIN + self._styled(mark, style) + first[len(_MARGIN) + 1 :])
-        self.lines(rest)
+        mark, style = ("✓", "") if good else ("✗", "red")
+        self.say(text, style, f"{_MARGIN}{mark} ", _MARGIN + "  ")
 
     def heading(self, text: str) -> None:
         self.line()
@@ -89,56 +69,37 @@ class Screen:
 
     def command(self, words: Sequence[str]) -> None:
         """A command line that can be copied: broken where a shell lets it be."""
-        self.lines(command_lines(words, self.width), "cyan")
+        for line in command_lines(words, self.width):
+            self.line(line, "cyan")
 
     # Lines that change
 
-    def draw(self, lines: Sequence[Line]) -> None:
-        """Put these lines where the last ones drawn are. Nothing where that does not work."""
+    def draw(self, *lines: tuple[str, str]) -> None:
+        """Put these lines, each with its style, where the last ones drawn are, if that works."""
         if not self.live:
             return
-        width = self.width
-        drawn = [self._styled(text[:width], style) for text, style in lines]
-        if drawn == self._drawn:
-            return
-        up = f"\x1b[{len(self._drawn)}A" if self._drawn else _HIDE_CURSOR
-        # In one piece, each line erased only behind its text: so it does not flicker.
-        text = "".join(f"\r{line}{_ERASE_LINE}\n" for line in drawn)
-        self._write(up + text + _ERASE_BELOW)
-        self._drawn = drawn
+        if self._block is None:
+            self._block = Live(console=self._console, auto_refresh=False)
+            self._block.start()
+        drawn = (self._text(text[: self.width], style) for text, style in lines)
+        self._block.update(Text("\n").join(drawn), refresh=True)
 
     def settle(self, *, erase: bool = False) -> None:
         """Let what was drawn stay, or take it away; what comes next goes below it."""
-        if not self._drawn:
-            return
-        gone = f"\x1b[{len(self._drawn)}A\r{_ERASE_BELOW}" if erase else ""
-        self._drawn = []
-        self._write(gone + _SHOW_CURSOR)
+        if self._block is not None:
+            self._block.transient = erase
+            self._block.stop()
+            self._block = None
 
-    def _styled(self, text: str, style: str) -> str:
-        if not (style and text and self._colours):
-            return text
-        return f"\x1b[{_STYLES[style]}m{text}\x1b[0m"
-
-    def _write(self, text: str) -> None:
-        self._out.write(text.translate(_ASCII) if self._plain else text)
-        self._out.flush()
+    def _text(self, text: str, style: str) -> Text:
+        plain = self._console.options.ascii_only
+        styled = Text(text.translate(_ASCII) if plain else text, style)
+        styled.highlight_words(["✓"], "green")
+        return styled
 
 
-def _can_write(text: str, out: TextIO) -> bool:
-    try:
-        text.encode(getattr(out, "encoding", None) or "ascii")
-    except (UnicodeEncodeError, LookupError):
-        return False
-    return True
-
-
-def wrapped(text: str, width: int, indent: str = _MARGIN) -> list[str]:
+def wrapped(text: str, width: int, first: str, rest: str) -> list[str]:
     """A paragraph in lines of at most `width`; identifiers and paths stay whole."""
-    return _broken(text, width, indent, indent)
-
-
-def _broken(text: str, width: int, first: str, rest: str) -> list[str]:
     return textwrap.wrap(
         text,
         width,
@@ -207,7 +168,7 @@ class Display:
         """Show how it stands: the answer of DescribeCluster, and what the stack is doing."""
         groups = [group_progress(group) for group in description["InstanceGroups"]]
         if self._screen.live:
-            self._screen.draw(self._block(groups, stage, seconds))
+            self._screen.draw(*self._block(groups, stage, seconds))
         elif self._groups:
             self._report(groups, stage)
 
@@ -215,8 +176,10 @@ class Display:
         """Leave the last state standing, or nothing where there was nothing to see."""
         self._screen.settle(erase=not self._groups)
 
-    def _block(self, groups: Sequence[GroupProgress], stage: str, seconds: float) -> list[Line]:
-        stack: Line = (f"{_MARGIN}stack {self._stack}: {stage}, {seconds:.0f} s", "dim")
+    def _block(
+        self, groups: Sequence[GroupProgress], stage: str, seconds: float
+    ) -> list[tuple[str, str]]:
+        stack = (f"{_MARGIN}stack {self._stack}: {stage}, {seconds:.0f} s", "dim")
         if not self._groups:
             return [stack]
         width = self._screen.width

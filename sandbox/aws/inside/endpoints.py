@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from sandbox.inside.modules import ACCOUNT, REGION, Json, module
+from sandbox.aws.inside.modules import ACCOUNT, REGION, Json, module
 
 
 def put_events(request: Json) -> Json:

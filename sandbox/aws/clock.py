@@ -1,7 +1,7 @@
 """The sandbox's clock, which all its processes share.
 
 It is the machine's, put ahead by the hours in which everything only waited (see
-`sandbox.inside.hours`). How far it is ahead lies in a file, so that the simulated service,
+`sandbox.aws.inside.hours`). How far it is ahead lies in a file, so that the simulated service,
 MiniStack and the functions have the same time.
 """
 

@@ -21,8 +21,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sandbox.clock import IN_FUNCTIONS, VARIABLE, Clock
-from sandbox.inside.modules import Json, module
+from sandbox.aws.clock import IN_FUNCTIONS, VARIABLE, Clock
+from sandbox.aws.inside.modules import Json, module
 
 _STEP = 0.01
 """Seconds between two looks at whether everything waits."""

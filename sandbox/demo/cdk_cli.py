@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sandbox.environment import ROOT
+from hyperpod_software.contract.properties import WAITER_TYPE
+from sandbox.aws.environment import ROOT
 from sandbox.waiting import PATIENCE, until
 
 Context = Mapping[str, str]
@@ -27,7 +28,7 @@ QUIET: Mapping[str, tuple[str, ...]] = {
 _LOOK_EVERY = 0.15
 _LAST = 15
 _WAITER = re.compile(
-    r".*\| (\S+ [AP]M) \| (\w+_IN_PROGRESS) +\| Custom::HyperPodPatchWaiter +\| (\S+)/Default .*"
+    rf".*\| (\S+ [AP]M) \| (\w+_IN_PROGRESS) +\| {WAITER_TYPE} +\| (\S+)/Default .*"
 )
 _OUTPUT = re.compile(r"\S+?\.(\w+) = ?(.*)")
 
@@ -42,7 +43,7 @@ def words(command: str, context: Context) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class CommandResult:
     """How a command ended, and all it printed."""
 
     code: int
@@ -76,7 +77,7 @@ class Said:
         return " ".join(" ".join(found[1:]).split())
 
     @property
-    def last_words(self) -> list[str]:
+    def error_lines(self) -> list[str]:
         """What helps where a failure was not expected: the reason, or else the last lines."""
         return [self.failure] if self.failure else [line for line in self.lines if line][-_LAST:]
 
@@ -105,7 +106,7 @@ class Cli:
         command: str,
         context: Context,
         look: Callable[[str], None],
-    ) -> Said:
+    ) -> CommandResult:
         """Run a command to its end; `look` is called all the while with the CLI's stage.
 
         :raises CliError: when it is not there, or says nothing for too long.
@@ -128,7 +129,7 @@ class Cli:
             self.stop()
             reader.join(PATIENCE)
         look(stage(command, lines))
-        return Said(process.returncode, lines)
+        return CommandResult(process.returncode, lines)
 
     def _start(self, command: str, context: Context) -> subprocess.Popen[str]:
         options = [

@@ -1,0 +1,1 @@
+"""The local AWS: MiniStack, the simulated HyperPod's port beside it, and what they share."""

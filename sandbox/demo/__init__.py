@@ -1,0 +1,1 @@
+"""`python -m sandbox.demo`: a cluster is patched by the real CDK CLI, on a local AWS, and counted."""
