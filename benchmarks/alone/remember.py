@@ -17,11 +17,13 @@ from hyperpod_software.contract.answers import Outcome
 from hyperpod_software.edges.memory import Answer, ParameterStore
 from hyperpod_software.edges.polling import poll_input
 from hyperpod_software.edges.tickets import read_event
-from hyperpod_software.rules.answering import answer, body
+from hyperpod_software.messages.response import answer, body
 from hyperpod_software.words.cluster import Cluster
 from hyperpod_software.words.decision import Finish
 from hyperpod_software.words.memory import Call, Progress, digest
+from hyperpod_software.words.problem import BadProperty
 from hyperpod_software.words.request import Window
+from hyperpod_software.words.why import Invalid
 
 NOW = 1_790_000_000.0
 LETTERS = string.ascii_letters + string.digits
@@ -90,7 +92,7 @@ arn = f"arn:aws:sagemaker:us-east-1:000000000000:cluster/{text(12).lower()}"
 cluster = Cluster(arn, str(declared["ClusterName"]), "InService", ())
 end = Finish(
     Outcome.PATCHED_WITH_SKIPPED_NODES,
-    f"Patched 675800 nodes of {', '.join(groups)}.",
+    Invalid(BadProperty(f"Patched 675800 nodes of {', '.join(groups)}."), waiter=True),
     cluster,
     tuple(groups),
     675_800,

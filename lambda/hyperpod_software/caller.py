@@ -6,15 +6,16 @@ from hyperpod_software.case import Case
 from hyperpod_software.edges.budget import budget
 from hyperpod_software.edges.memory import Buried, Unsure
 from hyperpod_software.edges.sagemaker import CallResult
-from hyperpod_software.journal import say
+from hyperpod_software.journal import say_called
 from hyperpod_software.patience import patiently
-from hyperpod_software.rules.sentences import listed
-from hyperpod_software.rules.starting import may_call
+from hyperpod_software.rules.operation import may_call
 from hyperpod_software.services import Services
 from hyperpod_software.words.decision import Patch, Wait
 from hyperpod_software.words.memory import Call, Sight, digest
+from hyperpod_software.words.plan import Hold, HoldKind
 from hyperpod_software.words.problem import Problem
 from hyperpod_software.words.request import Request
+from hyperpod_software.words.why import Held, Note
 
 
 class Caller:
@@ -33,16 +34,15 @@ class Caller:
         another invocation has ended the request meanwhile.
         """
         if not case.may_call:
-            return Wait("No window of the stack waits for a call: not calling.")
+            return Wait(Note.NO_WINDOW)
         ticket = case.window.ticket
         history = self._stack.history(ticket.stack_id, ticket.logical_id)
         if not may_call(ticket, history.status, history.at):
-            held = f"CloudFormation shows {history.status or 'nothing'} for this resource"
-            return Wait(f"{held}: not calling yet.", sight=Sight(rests=False, held=held))
+            return _held(Hold(HoldKind.NOT_SHOWN, status=history.status or ""))
         if budget().late:  # once claimed, there must be time to call, and to write down the answer
-            return Wait("The time of this invocation is over: calling in the next.")
+            return Wait(Note.INVOCATION_OVER)
         if not self._store.claim_call(case.path, self._intent(patch)):
-            return Wait("Another invocation is making the call.")
+            return Wait(Note.OTHER_INVOCATION)
         seen = self._store.recall_surely(case.path)
         if seen is None or seen.closed or seen.answer is not None:
             self._store.release_call(case.path)
@@ -54,16 +54,12 @@ class Caller:
             raise
         if result is CallResult.BUSY:
             self._store.release_call(case.path)
-            held = "HyperPod answered ConflictException"
-            return Wait(f"{held}: waiting for the cluster.", sight=Sight(rests=False, held=held))
+            return _held(Hold(HoldKind.CONFLICT))
         if result is CallResult.UNKNOWN:
-            return Wait("No answer to UpdateClusterSoftware: the cluster will show.")
+            return Wait(Note.NO_ANSWER)
         self._keep_acceptance(case.path)
-        software = {str(request.declared.software_of(name)) for name in patch.groups}
-        said = f"HyperPod accepted the call to patch {listed(patch.groups)} to {listed(sorted(software))}."
-        say(case.ticket, "called", cluster=patch.cluster.arn, groups=list(patch.groups),
-            batch=case.batch, reason=said)  # fmt: skip
-        return Wait("HyperPod accepted the call.")
+        say_called(case, request, patch)
+        return Wait(Note.ACCEPTED)
 
     def _keep_acceptance(self, path: str) -> None:
         try:
@@ -86,3 +82,7 @@ class Caller:
                  if group.target_state_count is not None or group.scaling},
             failure_before=digest(message) if message else "",
         )  # fmt: skip
+
+
+def _held(hold: Hold) -> Wait:
+    return Wait(Held(hold), sight=Sight(rests=False, hold=hold))

@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
+from hyperpod_software import messages
 from hyperpod_software.caller import Caller
 from hyperpod_software.case import Case, Surroundings
 from hyperpod_software.contract.answers import Outcome
@@ -29,19 +30,20 @@ from hyperpod_software.relay import Relay
 from hyperpod_software.rules.images import image_refusal
 from hyperpod_software.rules.look import Look
 from hyperpod_software.rules.nodes import tally
-from hyperpod_software.rules.problems import Standing, told, unless_late, weigh
-from hyperpod_software.rules.sentences import sentence
-from hyperpod_software.rules.starting import credentials_too_short, is_taken_back
-from hyperpod_software.rules.undoing import left, overtaken, softened, unwatched
+from hyperpod_software.rules.operation import credentials_too_short, is_taken_back
+from hyperpod_software.rules.problems import Standing, unless_late, weigh
+from hyperpod_software.rules.undoing import overtaken, softened, unwatched
 from hyperpod_software.rules.watching import judge
 from hyperpod_software.services import Services
 from hyperpod_software.words.cluster import Cluster
 from hyperpod_software.words.decision import CountNodes, Finish, Patch, Wait, failed
 from hyperpod_software.words.incoming import Incoming
 from hyperpod_software.words.memory import Call
+from hyperpod_software.words.plan import Plan
 from hyperpod_software.words.problem import BadProperty, Problem
 from hyperpod_software.words.reply import Reply
 from hyperpod_software.words.request import Request, RequestType
+from hyperpod_software.words.why import Frame, Framed, Invalid, Note, Trouble, TroubleKind, Unusable
 
 log = logging.getLogger(__name__)
 
@@ -124,8 +126,8 @@ class Conductor:
                 self.ending.bury(path)  # half remembered by an invocation that could not answer it
         except Exception:  # whatever it is: nothing may keep a stack from being deleted
             log.exception({"stage": "delete", "stack": case.ticket.stack_id})
-        end = Finish(Outcome.LEFT_AS_IS, "The cluster was left as it is.")
-        say(case.ticket, "delete", reason=end.reason)
+        end = Finish(Outcome.LEFT_AS_IS, Note.DELETED)
+        say(case.ticket, "delete", reason=messages.say(end.why))
         return self.ending.unremembered(case, end)
 
     # -- one look -----------------------------------------------------------------------
@@ -181,7 +183,7 @@ class Conductor:
             self.ending.clear(case.path, case.ticket)
         else:
             if isinstance(decision, Finish):
-                decision = Wait(sentence(f"No window of the stack waits: {decision.reason}"))
+                decision = Wait(Framed(Frame.BETWEEN_WINDOWS, decision.why))
             say_waiting(case, decision, now)
             self._remember(case, decision, None)
 
@@ -198,17 +200,16 @@ class Conductor:
         except (Buried, Unsure):
             raise
         except BadProperty as problem:
-            decision = failed(f"{problem} Nothing was patched.")
+            decision = failed(Invalid(problem))
         except Problem as problem:
             decision = weigh(problem, _standing(case, now))
         except Exception as problem:  # a defect of ours must not hang a stack
             log.exception({"stage": "defect", "request": case.ticket.request_id})
-            defect = f"the handler met a defect of its own ({type(problem).__name__})"
-            decision = unless_late(defect, _standing(case, now))
+            decision = unless_late(type(problem).__name__, _standing(case, now))
         if isinstance(decision, Finish) and not decision.succeeded:
             taken_back = self._as_taken_back(case)
             if taken_back is None and now < case.ends:
-                decision = Wait("CloudFormation does not show yet what this request belongs to.")
+                decision = Wait(Note.NOT_SHOWN)
             case = taken_back or case
         if isinstance(decision, Finish) and case.rollback:
             decision = softened(decision, called=case.call is not None)
@@ -220,9 +221,7 @@ class Conductor:
         self, case: Case, request: Request, cluster: Cluster, now: float
     ) -> tuple[Case, Finish | Wait]:
         if now < case.progress.hold_until:
-            return case, Wait(
-                "Waiting to begin: an earlier request of this resource called just now."
-            )
+            return case, Wait(Note.EARLIER_CALL)
         if case.call is not None:
             return case, self._watch(case, case.call, request, cluster, now)
         if case.first_hand and case.memory is None:
@@ -241,12 +240,12 @@ class Conductor:
         if not isinstance(decision, Patch):
             return case, decision
         if case.softly and not case.may_call:
-            return case, Finish(Outcome.LEFT_AS_IS, "Its patch had not begun.", cluster)
+            return case, Finish(Outcome.LEFT_AS_IS, Note.NOT_BEGUN, cluster)
         if case.first_hand:  # it may take its time, so before the caller looks
             case = self._open(case, decision.cluster)
         return case, self._caller.call(case, request, decision)
 
-    def _refusal(self, request: Request) -> str | None:
+    def _refusal(self, request: Request) -> Plan | Unusable | None:
         """Why the declared custom AMI, or the stack, cannot be used."""
         declared = request.declared
         if not request.rollback and request.windows > 1:
@@ -257,7 +256,9 @@ class Conductor:
         if not declared.owned_image or request.rollback or declared.image_id is None:
             return None
         image = self._images.describe(declared.image_id)
-        return image_refusal(declared.image_id, image, request.ticket.account, declared.kms_key_id)
+        account, key = request.ticket.account, declared.kms_key_id
+        refusal = image_refusal(declared.image_id, image, account, key)
+        return Unusable(refusal) if refusal is not None else None
 
     def _watch(
         self, case: Case, call: Call, request: Request, cluster: Cluster, now: float
@@ -359,8 +360,9 @@ class Conductor:
         except Problem as unseen:
             if unseen.kind is Problem.Kind.PASSING:
                 raise  # a rollback must not be failed: Lambda delivers the request again
-        why = sentence(f"Nothing was patched: {told(problem)}")
-        end = left(why, None) if case.rollback else failed(why)
+        end = failed(Trouble(TroubleKind.NOT_BEGUN, problem))
+        if case.rollback:
+            end = Finish(Outcome.LEFT_AS_IS, Trouble(TroubleKind.NOT_BACK, problem))
         if memory is None:
             with suppress(Problem):
                 self.ending.bury(case.path)  # what was made after a burial: nothing wakes us for it

@@ -11,9 +11,9 @@ from hyperpod_software.contract.answers import Outcome
 from hyperpod_software.contract.times import ANSWER_MARGIN, CLOCKS, INVOCATION
 from hyperpod_software.edges.memory import Answer, Buried, Memory, claimer
 from hyperpod_software.journal import say, say_finished
+from hyperpod_software.messages.response import answer, physical_id, waiter_id
 from hyperpod_software.patience import patiently
-from hyperpod_software.rules.answering import answer, physical_id, waiter_id
-from hyperpod_software.rules.starting import is_same_cluster
+from hyperpod_software.rules.declared import is_same_cluster
 from hyperpod_software.rules.undoing import going_on
 from hyperpod_software.services import Services
 from hyperpod_software.words.cluster import Cluster
@@ -23,6 +23,7 @@ from hyperpod_software.words.memory import Progress
 from hyperpod_software.words.problem import Problem
 from hyperpod_software.words.reply import Reply
 from hyperpod_software.words.request import RequestType, Ticket
+from hyperpod_software.words.why import Note
 
 SHOWS = 60
 """Seconds after an accepted call in which DescribeCluster may not show it yet."""
@@ -56,9 +57,7 @@ class Ending:
         if case.memory is None or not _is_waited_for(case.memory):
             self.bury(case.path)
             return None
-        end = Finish(
-            Outcome.LEFT_AS_IS, "The resource is taken back: its own windows tell the end."
-        )
+        end = Finish(Outcome.LEFT_AS_IS, Note.TAKEN_BACK)
         response = self._response(case, end, last=True)
         return Reply(case.window, response, case.path, case.incoming.kept, remembered=True)
 

@@ -21,7 +21,7 @@ from hyperpod_software.edges.response import put_answer
 from hyperpod_software.edges.sagemaker import SageMaker
 from hyperpod_software.edges.stack import Stack
 from hyperpod_software.edges.tickets import is_waiter
-from hyperpod_software.rules.answering import body
+from hyperpod_software.messages.response import body
 from hyperpod_software.services import Services
 from hyperpod_software.words.reply import Reply
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from hyperpod_software import messages
 from hyperpod_software.case import Case
 from hyperpod_software.contract.answers import FAILED
 from hyperpod_software.contract.signals import FAILURES, NODES_DONE, NODES_TOTAL
 from hyperpod_software.edges.logs import measured
+from hyperpod_software.messages.wording import listed
 from hyperpod_software.words.cluster import Cluster
-from hyperpod_software.words.decision import Finish, Wait
+from hyperpod_software.words.decision import Finish, Patch, Wait
 from hyperpod_software.words.request import Request, Ticket
+from hyperpod_software.words.result import PatchResult
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +28,7 @@ def say_waiting(case: Case, wait: Wait, now: float) -> None:
     say(
         case.ticket,
         "waiting",
-        **_looked(case, wait.reason, now),
+        **_looked(case, messages.say(wait.why), now),
         seconds_left=round(case.ends - now),
         groups={
             each.group: f"{'?' if each.done is None else each.done}/{each.total}"
@@ -48,6 +51,20 @@ def say_other_patching(case: Case, request: Request, cluster: Cluster) -> None:
         say(case.ticket, "patched by others", cluster=cluster.arn, groups=groups, reason=why)
 
 
+def say_called(case: Case, request: Request, patch: Patch) -> None:
+    """One line for the call that was accepted."""
+    software = {str(request.declared.software_of(name)) for name in patch.groups}
+    said = f"HyperPod accepted the request to patch {listed(patch.groups)} to {listed(sorted(software))}."
+    say(
+        case.ticket,
+        "called",
+        cluster=patch.cluster.arn,
+        groups=list(patch.groups),
+        batch=case.batch,
+        reason=said,
+    )
+
+
 def say_finished(case: Case, end: Finish, now: float) -> None:
     """The one line of an end: what came of the request."""
     counts = {FAILURES: int(not end.succeeded)}
@@ -57,9 +74,16 @@ def say_finished(case: Case, end: Finish, now: float) -> None:
         case.ticket,
         "finished",
         outcome=end.outcome.value if end.outcome is not None else FAILED,
-        **_looked(case, end.reason, now),
+        **_looked(case, messages.say(end.why), now),
+        rules=_rules(end),
         **measured(case.cluster, now, **counts),
     )
+
+
+def _rules(end: Finish) -> dict[str, str]:
+    """By which rule each group got its verdict."""
+    results = end.why.groups if isinstance(end.why, PatchResult) else ()
+    return {each.group.name: each.rule.value for each in results}
 
 
 def _looked(case: Case, reason: str, now: float) -> dict[str, Any]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from hyperpod_software.edges.budget import budget
+from hyperpod_software.rules.declared import software_for
 from hyperpod_software.rules.nodes import hear
-from hyperpod_software.rules.starting import plan, software_for
+from hyperpod_software.rules.starting import plan
 from hyperpod_software.rules.undoing import plan_rollback
 from hyperpod_software.services import Services
 from hyperpod_software.words.cluster import Cluster, Node, Reading

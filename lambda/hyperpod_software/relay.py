@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from hyperpod_software import messages
 from hyperpod_software.case import Surroundings
 from hyperpod_software.contract.answers import Attribute, Outcome
 from hyperpod_software.contract.properties import OnCreate
@@ -17,19 +18,30 @@ from hyperpod_software.contract.times import CLOCKS
 from hyperpod_software.edges.memory import Memory
 from hyperpod_software.edges.properties import parse_declaration
 from hyperpod_software.journal import say
+from hyperpod_software.messages.response import answer, waiter_id
 from hyperpod_software.patience import patiently
 from hyperpod_software.planning import Planner
-from hyperpod_software.rules.answering import answer, waiter_id
-from hyperpod_software.rules.sentences import listed, sentence
-from hyperpod_software.rules.starting import is_taken_back
+from hyperpod_software.rules.operation import is_taken_back
 from hyperpod_software.services import Services
 from hyperpod_software.words.decision import Finish, Patch, failed
 from hyperpod_software.words.handover import GoesOn, Result, Waiter
 from hyperpod_software.words.incoming import Incoming
 from hyperpod_software.words.memory import Progress
-from hyperpod_software.words.problem import Problem
+from hyperpod_software.words.problem import BadProperty, Problem
 from hyperpod_software.words.reply import Reply
 from hyperpod_software.words.request import Request, RequestType, Ticket, Window
+from hyperpod_software.words.why import (
+    Frame,
+    Framed,
+    Invalid,
+    Note,
+    NotShown,
+    PassedOn,
+    Trouble,
+    TroubleKind,
+    Unremembered,
+    Why,
+)
 
 
 class Relay:
@@ -49,11 +61,12 @@ class Relay:
         try:
             if isinstance(waiter, Waiter):
                 return self._join(incoming, waiter, surroundings)
-            return self._reply(incoming, surroundings, failed(str(waiter)))
+            assert isinstance(waiter, BadProperty), "read as a waiter"
+            return self._reply(incoming, surroundings, failed(Invalid(waiter, waiter=True)))
         except Problem as problem:
             if problem.kind is Problem.Kind.PASSING:
                 raise  # Lambda delivers the request again
-            why = sentence(f"What became of the patch is not known: {problem}")
+            why = Trouble(TroubleKind.FATE_UNKNOWN, problem)
             rollback = self._rolls_back(ticket)
             end = Finish(Outcome.LEFT_AS_IS, why) if rollback else failed(why)
             return self._reply(incoming, surroundings, end)
@@ -90,23 +103,23 @@ class Relay:
         if isinstance(handover, Result):
             return self._pass_on(incoming, surroundings, handover)
         end = self._find_out(ticket, resource, handover, rollback=rollback)
-        say(ticket, "finished", reason=end.reason)
+        say(ticket, "finished", reason=messages.say(end.why))
         return self._reply(incoming, surroundings, end)
 
     def _pass_on(self, incoming: Incoming, surroundings: Surroundings, result: Result) -> Reply:
-        reason = f"There was nothing left to wait for: {result.data[Attribute.OUTCOME]}."
-        return self._reply(incoming, surroundings, Finish(Outcome.ACCEPTED, reason), result)
+        why = PassedOn(result.data[Attribute.OUTCOME])
+        return self._reply(incoming, surroundings, Finish(Outcome.ACCEPTED, why), result)
 
     def _late(
         self, incoming: Incoming, surroundings: Surroundings, handover: GoesOn | Result
     ) -> Reply:
         """Another window waits for the patch. CloudFormation takes no answer to one that is over;
         where it waits for this one all the same, there is nothing that it could add."""
-        reason = "Another window of the stack waits for this patch already."
-        say(incoming.ticket, "late", reason=reason)
+        late = Finish(Outcome.PATCHING, Note.LATE_WINDOW)
+        say(incoming.ticket, "late", reason=messages.say(late.why))
         if isinstance(handover, Result):
             return self._pass_on(incoming, surroundings, handover)
-        return self._reply(incoming, surroundings, Finish(Outcome.PATCHING, reason), handover)
+        return self._reply(incoming, surroundings, late, handover)
 
     def _rolls_back(self, ticket: Ticket) -> bool:
         """The stack rolls back, or takes this one waiter back after it failed."""
@@ -131,28 +144,24 @@ class Relay:
     ) -> Finish:
         """Nothing is remembered of the patch: what the cluster shows decides, and no knowledge
         is no success."""
-        unknown = "Nothing is remembered of the patch that was handed over"
         if rollback:
-            return Finish(Outcome.LEFT_AS_IS, f"{unknown}: its end is not known.")
+            return Finish(Outcome.LEFT_AS_IS, Unremembered.IN_ROLLBACK)
         properties = self._store.declaration(resource, handover.patch)
         if properties is None:
-            return failed(
-                f"{unknown}, nor of what was declared: how it ended is not known. Look at the "
-                "cluster, then change the declaration's revision or timeout and deploy again."
-            )
+            return failed(Unremembered.NOT_DECLARED)
         declared = replace(parse_declaration(properties), on_create=OnCreate.PATCH)
         request = Request(replace(ticket, physical_id=None), declared, None)
         cluster = self._sagemaker.describe(declared.cluster)
         now = self._clock()
         decision = self._planner.plan(request, cluster, now, Progress(ticket.issued))
         if isinstance(decision, Patch):
-            which = f"{listed(decision.groups)} of cluster {cluster.name}"
-            why = f"{which} is not shown to run the declared software"
+            shown: Why = NotShown(decision.groups, cluster.name)
         else:
-            why = decision.reason.replace(" Nothing was patched.", "")  # which is not known
+            shown = decision.why
+        found = Framed(Frame.UNREMEMBERED, shown)
         if isinstance(decision, Finish) and decision.succeeded:
-            return replace(decision, reason=sentence(f"{unknown}. {why}"))
-        return failed(sentence(f"{unknown}. {why}"), cluster)
+            return replace(decision, why=found)
+        return failed(found, cluster)
 
     def _reply(
         self,

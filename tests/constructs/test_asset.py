@@ -156,11 +156,12 @@ def test_links_with_other_names_for_their_content_are_the_same_asset(
 def test_a_library_of_links_finds_the_handler_beside_the_links(tmp_path: Path) -> None:
     for source in (ROOT / "constructs/hyperpod_patching", ROOT / "lambda/hyperpod_software"):
         place = tmp_path / source.relative_to(ROOT)
-        place.mkdir(parents=True)
-        for number, file in enumerate(sorted(source.glob("*.py"))):
+        for number, file in enumerate(sorted(source.rglob("*.py"))):
             stored = tmp_path / f"{source.name}-{number:08x}"
             shutil.copy(file, stored)
-            (place / file.name).symlink_to(stored)
+            link = place / file.relative_to(source)
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(stored)
     done = subprocess.run(
         [
             sys.executable,

@@ -103,7 +103,7 @@ def test_the_last_window_fails_with_how_far_the_patch_got(cloud: Cloud) -> None:
     assert stack.failure.startswith(
         "The timeout of 7200 seconds passed before the patch of cluster slow ended: "
         "group workers is InProgress, and 0 of 16 nodes counted on the image that HyperPod is "
-        "bringing. The cluster goes on by itself; nobody watches it now. Log group: "
+        "bringing. The patch continues on the cluster, but this deployment no longer monitors it. Log group: "
     )
     assert len(cloud.control.calls("slow")) == 1
     assert stack.left() == []

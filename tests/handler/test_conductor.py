@@ -11,7 +11,9 @@ from hyperpod_software.edges.memory import Unsure
 from hyperpod_software.edges.polling import Poll
 from hyperpod_software.edges.sagemaker import CallResult
 from hyperpod_software.edges.stack import History, Operation
+from hyperpod_software.messages.plans import held
 from hyperpod_software.words.cluster import Cluster
+from hyperpod_software.words.plan import Hold, HoldKind
 from hyperpod_software.words.problem import Problem
 from tests.handler.parts import HERE, Parts, event, patched, url
 from tests.lifecycle.samples import NEW, NOW, OLD, call, cluster, group, groups, properties, request
@@ -440,30 +442,30 @@ def test_an_older_request_delivered_late_does_not_end_a_newer_one() -> None:
 
 
 def test_what_kept_a_request_from_beginning_is_remembered_with_its_time() -> None:
-    held = "the software update of group login is InProgress"
+    hold = Hold(HoldKind.UPDATE, "login", "InProgress")
     parts = Parts(cluster(group(), group("login", update_status="InProgress")))
     assert parts.begin(event()) is None
     for later in (60, 120):
         parts.now = NOW + later
         assert parts.look() is None
     [remembered] = parts.store.recall_all("").values()
-    assert (remembered.progress.held, remembered.progress.held_since) == (held, NOW)
+    assert (remembered.progress.hold, remembered.progress.held_since) == (hold, NOW)
     parts.now = NOW + 1800
     reply = parts.look()
     assert reply is not None
-    said = f"{held}, another update of this cluster, seen since 08:00 UTC."
+    said = f"{held(hold)}, another update of this cluster, seen since 08:00 UTC."
     assert said in reply.response["Reason"]
 
 
 @pytest.mark.parametrize(
-    ("result", "shown", "held"),
+    ("result", "shown", "kept"),
     [
         (CallResult.BUSY, "CREATE_IN_PROGRESS", "HyperPod answered ConflictException"),
         (CallResult.ACCEPTED, "DELETE_COMPLETE", "CloudFormation shows DELETE_COMPLETE"),
     ],
 )
 def test_what_kept_the_call_from_being_made_is_told(
-    result: CallResult, shown: str, held: str
+    result: CallResult, shown: str, kept: str
 ) -> None:
     parts = Parts()
     parts.hyperpod.result, parts.stack.newest = result, History(shown, NOW)
@@ -471,7 +473,7 @@ def test_what_kept_the_call_from_being_made_is_told(
     parts.now = NOW + 1800
     reply = parts.look()
     assert reply is not None
-    assert f"What kept it last: {held}" in reply.response["Reason"]
+    assert f"What kept it last: {kept}" in reply.response["Reason"]
     assert "seen since 08:00 UTC." in reply.response["Reason"]
 
 

@@ -14,12 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hyperpod_software.edges.memory import Answer
-from hyperpod_software.rules.answering import ANSWER_LIMIT, answer, body
+from hyperpod_software.messages.response import ANSWER_LIMIT, answer, body
 from hyperpod_software.words.decision import failed
 from hyperpod_software.words.memory import Call, Progress, digest, spelled
 from hyperpod_software.words.request import Window
 from tests.handler.parts import Parts, Store, event
-from tests.lifecycle.samples import cluster, group, properties, request
+from tests.lifecycle.samples import cluster, group, properties, request, saying
 
 PATH = "/p/resource/request"
 WINDOW = Window(request().ticket)
@@ -65,7 +65,7 @@ def test_rule_21_whatever_a_request_says_it_is_remembered(made: dict[str, Any]) 
 def test_rule_21_whatever_an_answer_says_it_is_kept_as_it_is_sent(reason: str, name: str) -> None:
     store = Store()
     store.claim(PATH, Progress(0.0))
-    end = failed(f"{reason}{{{{x}}}}" * 40)
+    end = failed(saying(f"{reason}{{{{x}}}}" * 40))
     response = answer(request().ticket, end, name[:256] or "ml", "/logs")
     assert len(body(response)) <= ANSWER_LIMIT
     assert store.claim_answer(PATH, WINDOW, Answer(called=True, last=True, response=response))

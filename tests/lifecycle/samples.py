@@ -5,10 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from hyperpod_software.edges.properties import parse_declaration
+from hyperpod_software.messages import say
 from hyperpod_software.words.cluster import Cluster, Group, Node, NodeTally
+from hyperpod_software.words.decision import Finish, Wait
 from hyperpod_software.words.memory import Call, Progress, digest
+from hyperpod_software.words.problem import BadProperty
 from hyperpod_software.words.request import Request, RequestType, Ticket
 from hyperpod_software.words.software import Declaration
+from hyperpod_software.words.why import Invalid
 
 OLD, NEW = "ami-0aaaaaaaaaaaaaaa1", "ami-0bbbbbbbbbbbbbbb2"
 ARN = "arn:aws:sagemaker:us-east-1:111122223333:cluster/abcdefghij12"
@@ -104,3 +108,13 @@ def node(name: str = "workers", number: int = 1, **changes: Any) -> Node:
 
 def tally(**counts: Any) -> NodeTally:
     return NodeTally(**counts)
+
+
+def reason(decision: Finish | Wait) -> str:
+    """What a person reads of it."""
+    return say(decision.why)
+
+
+def saying(text: str) -> Invalid:
+    """A reason that reads so."""
+    return Invalid(BadProperty(text), waiter=True)

@@ -10,9 +10,9 @@ import pytest
 
 from hyperpod_software.contract.answers import Outcome
 from hyperpod_software.edges.sagemaker import read_cluster
+from hyperpod_software.rules.declared import software_for
 from hyperpod_software.rules.look import Look
 from hyperpod_software.rules.nodes import hear, node_state, tally
-from hyperpod_software.rules.starting import software_for
 from hyperpod_software.rules.watching import judge
 from hyperpod_software.words.cluster import Cluster, Node, NodeState, Said
 from hyperpod_software.words.decision import Finish, Wait
@@ -28,6 +28,7 @@ from tests.lifecycle.samples import (
     groups,
     node,
     progress,
+    reason,
     request,
 )
 
@@ -73,18 +74,18 @@ def test_rule_08_a_group_that_was_moved_on_while_it_was_patched_is_patched() -> 
     nodes = [node(number=n, version="1.3.9") for n in range(3)] + [node(number=3, version="1.3.10")]
     end = ends(request(release("1.3.9")), seen, nodes)
     assert end.outcome is Outcome.PATCHED
-    assert "On a newer patch release of the declared line: 1 node." in end.reason
+    assert "On a newer patch release of the declared line: 1 node." in reason(end)
 
 
 def test_rule_08_the_count_of_another_release_does_not_hide_skipped_nodes() -> None:
     seen = on("1.3.10", desired_version="1.3.10", target_state_count=4)
     nodes = [node(number=n, version="1.3.10") for n in range(3)]
     nodes.append(node(number=3, version="1.3.8", last_update=NOW - 9000))
-    assert "1 node skipped" in ends(request(release("1.3.9")), seen, nodes).reason
+    assert "1 node skipped" in reason(ends(request(release("1.3.9")), seen, nodes))
 
 
 def test_rule_08_a_group_left_out_of_an_unanswered_call_is_told() -> None:
-    """What was patched shows that HyperPod took the call."""
+    """What was patched shows that HyperPod accepted the request."""
     asked = request(declared(ImageId=None, InstanceGroups=groups("one", "two", version="1.3.9")))
     shown = {"image_id": "default", "update_status": "Succeeded"}
     seen = cluster(
@@ -99,7 +100,7 @@ def test_rule_08_a_group_left_out_of_an_unanswered_call_is_told() -> None:
     end = judge(look, tally(old + new, software, made.at))
     assert isinstance(end, Finish), end
     assert not end.succeeded
-    assert "do not show how this patch ended: one" in end.reason
+    assert "do not show how this patch ended: one" in reason(end)
 
 
 def test_rule_19_where_a_newer_release_is_taken_back_its_nodes_are_skipped_ones() -> None:
@@ -107,7 +108,7 @@ def test_rule_19_where_a_newer_release_is_taken_back_its_nodes_are_skipped_ones(
     nodes = [node(number=n, version="1.3.9") for n in range(3)]
     nodes.append(node(number=3, version="1.3.10", last_update=NOW - 9000))
     seen = on("1.3.9", target_state_count=None)
-    assert "1 node skipped" in ends(asked, seen, nodes).reason
+    assert "1 node skipped" in reason(ends(asked, seen, nodes))
     unasked = request(release("1.3.9"))
     assert ends(unasked, seen, nodes).outcome is Outcome.PATCHED
 
@@ -125,7 +126,7 @@ def test_rule_19_a_node_that_the_group_counts_on_the_newer_release_is_skipped_th
     assert isinstance(judge(look, counted), Wait), "it may be the description that is older"
     end = judge(replace(look, now=NOW + 3000), counted)
     assert isinstance(end, Finish)
-    assert "of 4 nodes 3 run release 1.3.9, with 1 node skipped" in end.reason
+    assert "of 4 nodes 3 run release 1.3.9, with 1 node skipped" in reason(end)
 
 
 def test_rule_08_newer_nodes_of_a_release_line_are_there() -> None:
@@ -133,7 +134,7 @@ def test_rule_08_newer_nodes_of_a_release_line_are_there() -> None:
     nodes = [node(number=n, version="1.3.12") for n in range(4)]
     end = ends(asked, on("1.3.12", desired_version="1.3.12"), nodes)
     assert end.outcome is Outcome.PATCHED
-    assert "to release 1.3.9 or newer of line 1.3." in end.reason
+    assert "to release 1.3.9 or newer of line 1.3." in reason(end)
 
 
 def test_nodes_that_say_nothing_or_do_not_run_are_heard_as_such() -> None:

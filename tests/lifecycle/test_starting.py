@@ -10,15 +10,20 @@ import pytest
 from hyperpod_software.contract.answers import Outcome
 from hyperpod_software.edges.properties import parse_declaration
 from hyperpod_software.edges.sagemaker import update_request
+from hyperpod_software.messages import say
+from hyperpod_software.messages.plans import held
 from hyperpod_software.rules.images import image_refusal
-from hyperpod_software.rules.starting import may_call, plan
+from hyperpod_software.rules.operation import is_taken_back, may_call
+from hyperpod_software.rules.starting import plan
 from hyperpod_software.words.cluster import Cluster, Group, Reading, Said
 from hyperpod_software.words.decision import CountNodes, Finish, Patch, Wait
 from hyperpod_software.words.image import Image, Volume
 from hyperpod_software.words.memory import Progress
+from hyperpod_software.words.plan import Hold, HoldKind
 from hyperpod_software.words.problem import BadProperty
 from hyperpod_software.words.request import Request
 from hyperpod_software.words.software import Declaration
+from hyperpod_software.words.why import Unusable
 from tests.lifecycle.samples import (
     ARN,
     NEW,
@@ -29,6 +34,7 @@ from tests.lifecycle.samples import (
     group,
     groups,
     properties,
+    reason,
     request,
 )
 
@@ -69,7 +75,7 @@ def decide(asked: Request, seen: Cluster, **said: Any) -> object:
 def ended(decision: object, outcome: Outcome | None) -> str:
     assert isinstance(decision, Finish), decision
     assert decision.outcome is outcome
-    return decision.reason
+    return reason(decision)
 
 
 # -- rule 1 ---------------------------------------------------------------------------------
@@ -448,8 +454,8 @@ def test_rule_05_an_ami_that_cannot_be_used_is_refused_before_any_call(
 ) -> None:
     refusal = image_refusal(NEW, image, OWN, key)
     assert refusal is not None
-    assert said in refusal
-    assert refusal.endswith("Nothing was patched.")
+    assert said in say(Unusable(refusal))
+    assert say(Unusable(refusal)).endswith("Nothing was patched.")
 
 
 @pytest.mark.parametrize(
@@ -599,8 +605,8 @@ def test_rule_03_a_group_that_wants_capacity_is_proven_all_the_same() -> None:
     ended(plan(request(), there, NOW), Outcome.NOTHING_TO_PATCH)
 
 
-HELD = "the software update of group login is InProgress"
-SINCE_NOW = Progress(NOW, held=HELD, held_since=NOW)
+HELD = Hold(HoldKind.UPDATE, "login", "InProgress")
+SINCE_NOW = Progress(NOW, hold=HELD, held_since=NOW)
 
 
 def test_rule_06_what_kept_a_request_is_told_with_since_when() -> None:
@@ -609,11 +615,11 @@ def test_rule_06_what_kept_a_request_is_told_with_since_when() -> None:
     assert isinstance(waiting, Wait)
     assert waiting.sight is not None
     assert Progress(NOW).after(waiting.sight, NOW + 60).after(waiting.sight, NOW + 120) == Progress(
-        NOW, held=HELD, held_since=NOW + 60
+        NOW, hold=HELD, held_since=NOW + 60
     )
     said = ended(plan(request(), seen, NOW + 1800, progress=SINCE_NOW), None)
     assert said.startswith(
-        f"Nothing was patched within 1800 seconds: {HELD}, another update of this cluster, "
+        f"Nothing was patched within 1800 seconds: {held(HELD)}, another update of this cluster, "
         "seen since 08:00 UTC. A patch that begins later"
     )
 
@@ -625,7 +631,7 @@ def test_rule_06_another_reason_than_the_last_one_has_no_time_yet() -> None:
 
 def test_rule_06_what_kept_a_request_that_may_begin_too_late_is_told() -> None:
     said = ended(plan(request(), cluster(), NOW + 1800, progress=SINCE_NOW), None)
-    assert said.endswith(f"1800 seconds. What kept it last: {HELD}, seen since 08:00 UTC.")
+    assert said.endswith(f"1800 seconds. What kept it last: {held(HELD)}, seen since 08:00 UTC.")
 
 
 @pytest.mark.parametrize(
@@ -673,3 +679,10 @@ def test_rule_07_a_request_delivered_again_during_a_later_one_does_not_call() ->
 def test_an_update_that_moves_to_another_cluster_patches_it_as_a_create_would() -> None:
     moved = request(declared(ClusterName="other"), declared())
     assert patched(plan(moved, replace(cluster(), name="other"), NOW)) == ("workers",)
+
+
+def test_rule_18_events_of_the_operation_before_take_nothing_back() -> None:
+    """They may be all that is shown, where the next operation follows within seconds."""
+    ticket = request().ticket
+    assert is_taken_back(ticket, "UPDATE_IN_PROGRESS", ticket.issued - 5)
+    assert not is_taken_back(ticket, "UPDATE_IN_PROGRESS", ticket.issued - 14)

@@ -7,13 +7,26 @@ from typing import Any
 import pytest
 
 from hyperpod_software.contract.answers import Outcome
+from hyperpod_software.messages.plans import held
 from hyperpod_software.rules.undoing import plan_rollback, softened
 from hyperpod_software.words.cluster import Cluster
 from hyperpod_software.words.decision import Finish, Patch, Wait, failed
 from hyperpod_software.words.memory import Progress
+from hyperpod_software.words.plan import Hold, HoldKind
 from hyperpod_software.words.request import Request
 from hyperpod_software.words.software import Declaration
-from tests.lifecycle.samples import NEW, NOW, OLD, cluster, declared, group, groups, request
+from tests.lifecycle.samples import (
+    NEW,
+    NOW,
+    OLD,
+    cluster,
+    declared,
+    group,
+    groups,
+    reason,
+    request,
+    saying,
+)
 
 GOOD, BAD = declared(ImageId=OLD), declared(ImageId=NEW)
 
@@ -26,7 +39,7 @@ def left(asked: Request, seen: Cluster, now: float = NOW) -> str:
     decision = plan_rollback(asked, seen, now)
     assert isinstance(decision, Finish), decision
     assert decision.outcome is Outcome.LEFT_AS_IS
-    return decision.reason
+    return reason(decision)
 
 
 def test_rule_18_a_group_proven_on_the_failed_image_goes_back_to_the_pinned_one() -> None:
@@ -99,12 +112,12 @@ def test_rule_18_scaling_is_not_in_flight() -> None:
 
 
 def test_rule_18_what_kept_a_rollback_is_told_with_since_when() -> None:
-    held = "the software update of group workers is RollbackInProgress"
+    hold = Hold(HoldKind.UPDATE, "workers", "RollbackInProgress")
     seen = cluster(group(update_status="RollbackInProgress"))
-    waited = Progress(NOW, held=held, held_since=NOW)
+    waited = Progress(NOW, hold=hold, held_since=NOW)
     decision = plan_rollback(rollback(), seen, NOW + 86_400, progress=waited)
     assert isinstance(decision, Finish)
-    assert decision.reason.endswith(f"{held}, seen since 08:00 UTC.")
+    assert reason(decision).endswith(f"{held(hold)}, seen since 08:00 UTC.")
 
 
 def test_rule_18_patching_back_can_be_turned_off_but_not_the_waiting() -> None:
@@ -127,22 +140,22 @@ def test_rule_18_a_rollback_to_another_cluster_has_nothing_to_take_back() -> Non
 
 
 def test_rule_18_a_rollback_is_never_answered_with_failed() -> None:
-    end = softened(failed("Cluster ml does not exist."), called=False)
+    end = softened(failed(saying("Cluster ml does not exist.")), called=False)
     assert end.succeeded
-    assert end.reason == (
+    assert reason(end) == (
         "The stack was rolled back, the cluster was not: Cluster ml does not exist."
     )
 
 
 def test_rule_18_a_patch_back_that_did_not_end_well_does_not_say_that_nothing_went_back() -> None:
-    end = softened(failed("The timeout passed."), called=True)
-    assert end.reason == (
+    end = softened(failed(saying("The timeout passed.")), called=True)
+    assert reason(end) == (
         "The stack was rolled back, the cluster perhaps not wholly: The timeout passed."
     )
 
 
 def test_rule_18_a_patch_back_that_worked_says_so() -> None:
-    done = Finish(Outcome.PATCHED, "Patched 4 nodes.", cluster(), ("workers",), 4)
+    done = Finish(Outcome.PATCHED, saying("Patched 4 nodes."), cluster(), ("workers",), 4)
     end = softened(done, called=True)
     assert end.outcome is Outcome.RESTORED
     assert end.patched_nodes == 4

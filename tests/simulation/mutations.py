@@ -29,14 +29,17 @@ from hyperpod_software.edges.polling import Polling
 from hyperpod_software.edges.sagemaker import CallResult, SageMaker
 from hyperpod_software.edges.stack import Stack
 from hyperpod_software.ending import Ending
-from hyperpod_software.rules import answering, nodes, starting, undoing, watching
+from hyperpod_software.messages import response as answering
+from hyperpod_software.rules import nodes, starting, undoing, verdict, watching
 from hyperpod_software.rules.look import Look, Watched
 from hyperpod_software.words.cluster import Cluster, Group, NodeTally
 from hyperpod_software.words.decision import Finish, Wait, failed
-from hyperpod_software.words.problem import Problem
+from hyperpod_software.words.plan import Hold, HoldKind
+from hyperpod_software.words.problem import BadProperty, Problem
 from hyperpod_software.words.reply import Reply
 from hyperpod_software.words.request import Request
 from hyperpod_software.words.software import Declaration, Software
+from hyperpod_software.words.why import Invalid, Note, PassedOn
 
 Break = Callable[[pytest.MonkeyPatch], None]
 
@@ -79,7 +82,7 @@ def _every_group_is_patched(patch: pytest.MonkeyPatch) -> None:
 
 
 def _what_is_proven_is_patched_again(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(starting, "_is_proven", lambda *_: False)
+    patch.setattr(starting, "is_proven", lambda *_: False)
 
 
 def _what_is_partly_there_is_left(patch: pytest.MonkeyPatch) -> None:
@@ -143,9 +146,9 @@ def _skipped_nodes_are_overlooked(patch: pytest.MonkeyPatch) -> None:
 def _scaling_is_busy(patch: pytest.MonkeyPatch) -> None:
     found = starting.in_flight  # type: ignore[attr-defined]
 
-    def in_flight(cluster: Cluster) -> str | None:
+    def in_flight(cluster: Cluster) -> Hold | None:
         scaled = [group.name for group in cluster.groups if group.scaling]
-        return f"group {scaled[0]} is scaling" if scaled else found(cluster)
+        return Hold(HoldKind.GROUP, scaled[0], "scaling") if scaled else found(cluster)
 
     patch.setattr(starting, "in_flight", in_flight)
 
@@ -178,7 +181,8 @@ def _a_lost_call_is_told_as_none(patch: pytest.MonkeyPatch) -> None:
     def judge(*what: Any) -> Any:
         decision = made(*what)
         if isinstance(decision, Finish) and not decision.succeeded:
-            return replace(decision, reason="Nothing was patched until the timeout: nobody knows.")
+            told = BadProperty("Nothing was patched until the timeout: nobody knows.")
+            return replace(decision, why=Invalid(told, waiter=True))
         return decision
 
     patch.setattr(conducting, "judge", judge)
@@ -242,7 +246,7 @@ def _a_rollback_goes_unnoticed(patch: pytest.MonkeyPatch) -> None:
 def _a_delete_fails(patch: pytest.MonkeyPatch) -> None:
     def forget(self: Conductor, event: Any, surroundings: Any) -> Reply:
         case = self._case(self._read(event), None, surroundings)
-        return self.ending.unremembered(case, failed("It cannot be deleted."))
+        return self.ending.unremembered(case, failed(Note.NOT_SHOWN))
 
     patch.setattr(Conductor, "forget", forget)
 
@@ -364,7 +368,7 @@ def _a_patch_begins_at_any_time(patch: pytest.MonkeyPatch) -> None:
 
 
 def _what_went_back_is_forgotten(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(watching, "_failed_silently", lambda *_: False)
+    patch.setattr(verdict, "_failed_silently", lambda *_: False)
     patch.setattr(Look, "told_failure", property(lambda _: False))
 
 
@@ -389,7 +393,7 @@ def _what_nobody_remembers_succeeded(patch: pytest.MonkeyPatch) -> None:
 
 def _a_patch_that_goes_on_is_passed_on(patch: pytest.MonkeyPatch) -> None:
     def passed_on(self: relay.Relay, ticket: Any, waiter: Any, surroundings: Any) -> Reply:
-        end = Finish(Outcome.ACCEPTED, "There was nothing left to wait for: Patching.")
+        end = Finish(Outcome.ACCEPTED, PassedOn("Patching"))
         return self._reply(ticket, surroundings, end, waiter.handover)
 
     patch.setattr(relay.Relay, "_join", passed_on)

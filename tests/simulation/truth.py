@@ -310,7 +310,7 @@ class _Failure:
             "HyperPod ended the update of": self._some_skipped,
             "A rolling update (DeploymentConfig) was declared": self._batch_on_slurm,
             "A patch to release ": self._takes_newer_back,
-            "It is not known whether HyperPod took the call": lambda: (
+            "It is unknown whether HyperPod accepted": lambda: (
                 self._request.disturbed or not self._request.accepted
             ),
             "Groups of cluster ": self._not_shown,

@@ -33,6 +33,7 @@ from hyperpod_software.contract.names import parameter_path
 from hyperpod_software.edges.aws import client
 from hyperpod_software.edges.budget import budget
 from hyperpod_software.words.memory import Call, Progress, digest, spelled
+from hyperpod_software.words.plan import Hold, HoldKind
 from hyperpod_software.words.problem import Problem
 from hyperpod_software.words.request import RequestType, Ticket, Window
 
@@ -174,7 +175,7 @@ class ParameterStore:
         self._release(path, "call")
 
     def keep_acceptance(self, path: str) -> None:
-        """HyperPod accepted the call. Raises ``Buried`` where the request has ended."""
+        """HyperPod accepted the request. Raises ``Buried`` where the request has ended."""
         self._note(path, "accepted")
 
     def claim_window(self, path: str, window: Window) -> Memory | None:
@@ -323,7 +324,9 @@ def _progress_document(progress: Progress) -> Document:
         "cleared": progress.cleared,
         "back": sorted(progress.back),
         "resting": progress.resting_since,
-        "held": [progress.held, progress.held_since],
+        "held": progress.hold
+        and [progress.hold.kind.value, progress.hold.name, progress.hold.status],
+        "since": progress.held_since,
         "hold": progress.hold_until,
     }
 
@@ -357,7 +360,7 @@ def _readable(found: Mapping[str, str]) -> Memory:
     """
     try:
         return _memory(found)
-    except (KeyError, TypeError, ValueError):
+    except (IndexError, KeyError, TypeError, ValueError):
         return Memory(
             Progress(0.0), None, None, None, None, handed_over=False, closed=False,
             buried="progress" not in found,
@@ -366,7 +369,7 @@ def _readable(found: Mapping[str, str]) -> Memory:
 
 def _memory(found: Mapping[str, str]) -> Memory:
     progress = _decode(found["progress"])
-    held, held_since = cast("tuple[str, float | None]", progress.get("held") or ("", None))
+    held = cast("tuple[str, str, str] | None", progress.get("held"))
     event = _unpack(found)
     windows = (_window(_decode(found[name])) for name in found if name.startswith("window-"))
     window = max(windows, key=lambda each: each.order, default=None)
@@ -380,8 +383,8 @@ def _memory(found: Mapping[str, str]) -> Memory:
             cleared=bool(progress["cleared"]),
             back=frozenset(cast("list[str]", progress["back"])),
             resting_since=progress["resting"],
-            held=held,
-            held_since=held_since,
+            hold=Hold(HoldKind(held[0]), held[1], held[2]) if held else None,
+            held_since=progress.get("since"),
             hold_until=float(progress.get("hold", 0.0)),
         ),
         event=event,

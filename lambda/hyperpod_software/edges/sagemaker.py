@@ -20,7 +20,7 @@ class CallResult(Enum):
     ACCEPTED = "accepted"
     BUSY = "busy"
     UNKNOWN = "unknown"
-    """No answer came back, or a server error: HyperPod may have accepted the call."""
+    """No answer came back, or a server error: HyperPod may have accepted the request."""
 
 
 class SageMaker:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from hyperpod_software.rules.sentences import clock
 from hyperpod_software.words.cluster import (
     SETTLED_CLUSTER,
     SETTLED_GROUP,
@@ -11,6 +10,7 @@ from hyperpod_software.words.cluster import (
     Group,
 )
 from hyperpod_software.words.memory import Progress
+from hyperpod_software.words.plan import Hold, HoldKind
 from hyperpod_software.words.software import Software
 
 
@@ -27,27 +27,25 @@ def is_settled(group: Group) -> bool:
     return not is_updating(group) and (group.status is None or group.status in SETTLED_GROUP)
 
 
-def in_flight(cluster: Cluster) -> str | None:
-    """What is under way in the cluster, in words, or ``None`` where nothing is.
+def in_flight(cluster: Cluster) -> Hold | None:
+    """What is under way in the cluster, or ``None`` where nothing is.
 
     In Continuous mode ``ClusterStatus`` can stay ``InService`` while groups change, and in
     the older mode the groups may say nothing: so either one is enough.
     """
     if cluster.status not in SETTLED_CLUSTER:
-        return f"cluster {cluster.name} is {cluster.status}"
+        return Hold(HoldKind.CLUSTER, cluster.name, cluster.status)
     for group in cluster.groups:
         if is_updating(group):
-            return f"the software update of group {group.name} is {group.update_status}"
+            return Hold(HoldKind.UPDATE, group.name, group.update_status or "")
         if not is_settled(group):
-            return f"group {group.name} is {group.status}"
+            return Hold(HoldKind.GROUP, group.name, group.status or "")
     return None
 
 
-def seen_since(progress: Progress | None, held: str) -> str:
-    """Since when that was seen, look by look."""
-    if progress is None or progress.held != held or progress.held_since is None:
-        return ""
-    return f", seen since {clock(progress.held_since)}"
+def seen_since(progress: Progress | None, hold: Hold) -> float | None:
+    """Since when that was seen, look by look (epoch seconds)."""
+    return progress.held_since if progress is not None and progress.hold == hold else None
 
 
 def names(software: Software, group: Group) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
 
 from hyperpod_software.rules.cluster import (
     contradicts,
@@ -11,7 +10,7 @@ from hyperpod_software.rules.cluster import (
     counts_declared,
     is_updating,
 )
-from hyperpod_software.rules.starting import software_for
+from hyperpod_software.rules.declared import software_for
 from hyperpod_software.words.cluster import (
     CHANGING_CLUSTER,
     CHANGING_GROUP,
@@ -40,18 +39,6 @@ STALE = 60
 """Seconds after the call in which a description may still be one from before it."""
 
 
-class Verdict(Enum):
-    """How one patched group stands, once none is being patched any more."""
-
-    WAIT = "wait"
-    PATCHED = "patched"
-    FAILED = "failed"
-    UNTOUCHED = "untouched"
-    """No node was replaced, and nothing that is shown says that one was to be."""
-    UNTOLD = "untold"
-    """It rests, and does not show how it got there."""
-
-
 @dataclass(frozen=True)
 class Watched:
     """One patched group with all that is known about it in this look."""
@@ -63,9 +50,6 @@ class Watched:
     """How many nodes it had at the call; ``None``: that is not known."""
     sure: int | None = None
     """How many of them it surely had to patch."""
-    verdict: Verdict = Verdict.WAIT
-    why: str = ""
-    """What it waits for."""
 
     @property
     def unsettled(self) -> int:
@@ -158,7 +142,7 @@ class Look:
 
     @property
     def known_to_run(self) -> bool:
-        """HyperPod took the call: it said so, or groups were seen being patched, or show another
+        """HyperPod accepted the request: it said so, or groups were seen being patched, or show another
         end than they did before."""
         return (
             self.call.accepted
@@ -229,7 +213,7 @@ class Look:
     def _is_seen_active(self, group: Group) -> bool:
         """It is being patched for certain: a status nobody knows means "not finished yet", and
         no more. Of a call that nobody answered an old description proves nothing either."""
-        if not self.call.accepted and self.now < self.call.at + STALE:
+        if self._may_be_old and not self.call.accepted:
             return False
         if group.update_status is not None:
             return group.update_status in UPDATE_RUNNING
@@ -238,7 +222,14 @@ class Look:
             return False
         return group.status in CHANGING_GROUP or self.cluster.status in CHANGING_CLUSTER
 
+    @property
+    def _may_be_old(self) -> bool:
+        """The description may be one from before the call."""
+        return self.now < self.call.at + STALE
+
     def _is_seen_going_back(self, group: Group) -> bool:
+        if self._may_be_old and (not self.call.accepted or group.update_status is None):
+            return False
         if group.update_status is not None:
             return group.update_status == "RollbackInProgress"
         return self.shows_no_status and self.cluster.status == "RollingBack"

@@ -6,8 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from hyperpod_software.words.cluster import (
+    FAILED_NODE,
     NAMED_NODES,
     UP_TO_DATE,
+    NamedNode,
     Node,
     NodeState,
     NodeTally,
@@ -134,8 +136,8 @@ def _add(sofar: NodeTally, node: Node, software: Software, since: float) -> Node
     if state in _ON_IT and software.is_passed_by(node.version):
         sofar = replace(sofar, newer=sofar.newer + 1)
     if state in _NAMED and len(sofar.named) < NAMED_NODES:
-        what = "failed" if state is NodeState.FAILED else "skipped"
-        sofar = replace(sofar, named=(*sofar.named, f"{node.instance_id} ({what})"))
+        what = FAILED_NODE if state is NodeState.FAILED else "skipped"
+        sofar = replace(sofar, named=(*sofar.named, NamedNode(node.instance_id, what)))
     if state is NodeState.FAILED and sofar.message is None:
         sofar = replace(sofar, message=node.message)
     return sofar
@@ -143,5 +145,7 @@ def _add(sofar: NodeTally, node: Node, software: Software, since: float) -> Node
 
 def _stray(node: Node) -> Strays:
     if node.status in _BROKEN:
-        return Strays(failed=1, named=(f"{node.instance_id} (failed)",), message=node.message)
-    return Strays(waiting=1, named=(f"{node.instance_id} ({node.status})",))
+        return Strays(
+            failed=1, named=(NamedNode(node.instance_id, FAILED_NODE),), message=node.message
+        )
+    return Strays(waiting=1, named=(NamedNode(node.instance_id, node.status),))

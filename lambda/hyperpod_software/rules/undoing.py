@@ -6,13 +6,15 @@ from __future__ import annotations
 from hyperpod_software.contract.answers import Outcome
 from hyperpod_software.contract.properties import OnRollback
 from hyperpod_software.rules.cluster import in_flight, names, proven, seen_since
-from hyperpod_software.rules.sentences import listed
-from hyperpod_software.rules.starting import batch_refusal, is_same_cluster, moving_on
+from hyperpod_software.rules.declared import changed_groups, is_same_cluster, moving_on
+from hyperpod_software.rules.starting import batch_refused
 from hyperpod_software.words.cluster import Cluster, Group
 from hyperpod_software.words.decision import Finish, Patch, Wait
 from hyperpod_software.words.memory import Progress, Sight
+from hyperpod_software.words.plan import Plan, PlanReason
 from hyperpod_software.words.request import Request
 from hyperpod_software.words.software import Software
+from hyperpod_software.words.why import Frame, Framed, Why
 
 
 def plan_rollback(
@@ -25,24 +27,21 @@ def plan_rollback(
     """
     declared, failed_one = request.declared, request.previous
     if failed_one is None or not is_same_cluster(request, cluster):
-        return left("there is nothing in this cluster that could be taken back", cluster)
-    undone = [
-        group.name
-        for group in cluster.groups
-        if (software := failed_one.software_of(group.name)) is not None
-        and software != declared.software_of(group.name)
-    ]
+        return left(Plan(PlanReason.OTHER_CLUSTER, request, cluster))
+    undone = changed_groups(failed_one, declared, cluster)
     if not undone:
-        return left("the declared software did not change", cluster)
-    busy = in_flight(cluster)
-    if busy is not None:
+        return left(Plan(PlanReason.SAME_SOFTWARE, request, cluster))
+    hold = in_flight(cluster)
+    if hold is not None:
+        since = seen_since(progress, hold)
         if now >= request.deadline:
-            held = f"{busy}{seen_since(progress, busy)}"
-            return left(f"for {request.wait_within} seconds {held}", cluster)
-        return Wait(f"Waiting before rolling back: {busy}.", sight=Sight(rests=False, held=busy))
+            late = PlanReason.BUSY_TOO_LONG
+            return left(Plan(late, request, cluster, hold=hold, held_since=since))
+        busy = Plan(PlanReason.BUSY, request, cluster, hold=hold, held_since=since)
+        return Wait(busy, sight=Sight(rests=False, hold=hold))
     # The failed declaration may be the one that says so, and nothing else has read it yet.
     if OnRollback.LEAVE in (declared.on_rollback, failed_one.on_rollback):
-        return left("OnRollback is leave", cluster)
+        return left(Plan(PlanReason.ON_ROLLBACK_LEAVE, request, cluster))
     groups: list[str] = []
     for name in undone:
         group, before = cluster.group(name), declared.software_of(name)
@@ -52,12 +51,11 @@ def plan_rollback(
         if _runs_what_failed(taken, group) and not names(before, group):
             groups.append(name)
     if not groups:
-        return left("no group is proven to run the failed software and has a pinned one to "
-                    "go back to", cluster)  # fmt: skip
-    batch = batch_refusal(declared, cluster)
-    if batch is not None:
-        return left(batch.rstrip("."), cluster)
-    return Patch(cluster, tuple(groups))
+        return left(Plan(PlanReason.NOT_PROVEN, request, cluster, names=undone))
+    if batch_refused(declared, cluster):
+        return left(Plan(PlanReason.BATCH_WITHOUT_EKS, request, cluster))
+    patched = tuple(groups)
+    return Patch(cluster, patched, Plan(PlanReason.PATCH, request, cluster, names=patched))
 
 
 def _runs_what_failed(taken: Software, group: Group) -> bool:
@@ -71,41 +69,32 @@ def _runs_what_failed(taken: Software, group: Group) -> bool:
 def softened(end: Finish, *, called: bool) -> Finish:
     """The end of a rollback's patch, as a rollback may say it: never FAILED."""
     if end.outcome is Outcome.PATCHED:
-        groups = listed(end.patched_groups)
-        reason = f"Rolled back: {groups} returned to the software declared before. {end.reason}"
-        return Finish(Outcome.RESTORED, reason, end.cluster, end.patched_groups, end.patched_nodes)
+        restored = Framed(Frame.RESTORED, end.why)
+        return Finish(
+            Outcome.RESTORED, restored, end.cluster, end.patched_groups, end.patched_nodes
+        )
     if end.succeeded:
         return end
-    cluster = "the cluster perhaps not wholly" if called else "the cluster was not"
     return Finish(
-        Outcome.LEFT_AS_IS, f"The stack was rolled back, {cluster}: {end.reason}", end.cluster
+        Outcome.LEFT_AS_IS, Framed(Frame.ROLLED_BACK, end.why, called=called), end.cluster
     )
 
 
 def overtaken(end: Finish) -> Finish:
     """The end of a patch that a rollback overtook, as a rollback may say it: never FAILED."""
-    return Finish(
-        Outcome.LEFT_AS_IS,
-        f"The stack is rolled back. Of what was declared before that: {end.reason}",
-        end.cluster,
-    )
+    return Finish(Outcome.LEFT_AS_IS, Framed(Frame.OVERTAKEN, end.why), end.cluster)
 
 
-def left(why: str, cluster: Cluster | None) -> Finish:
+def left(plan: Plan) -> Finish:
     """A rollback that patches nothing back."""
-    return Finish(Outcome.LEFT_AS_IS, f"Nothing was patched back: {why}.", cluster)
+    return Finish(Outcome.LEFT_AS_IS, plan, plan.cluster)
 
 
-def going_on(wait: Wait, *, rollback: bool) -> str:
+def going_on(wait: Wait, *, rollback: bool) -> Why:
     """What a window says that ends before the patch does."""
-    if not rollback:
-        return f"{wait.reason} The next waiter of the stack goes on."
-    return (
-        f"{wait.reason} The next waiter of the stack goes on; where there is none, the function "
-        "watches the cluster to its end, calls nothing, and tells the end in its log."
-    )
+    return Framed(Frame.HANDED_OVER_IN_ROLLBACK if rollback else Frame.HANDED_OVER, wait.why)
 
 
 def unwatched(wait: Wait) -> Finish:
     """A patch that did not end for as long as anybody could ask for it."""
-    return Finish(None, f"The patch did not end while it was watched: {wait.reason}")
+    return Finish(None, Framed(Frame.UNWATCHED, wait.why))

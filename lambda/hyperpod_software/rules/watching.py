@@ -1,40 +1,51 @@
-"""Watching: whether an accepted patch has ended, and how.
-
-``SoftwareUpdateStatus`` tells of the *last* request, so a ``Succeeded`` may be an old one.
-It counts as this request's own where the group was seen being patched, where it was another
-one before the call, or where DescribeCluster names the declared image. Otherwise, and where
-the status is absent, the nodes' own times decide.
-"""
+"""Watching: whether an accepted patch has ended, and how."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
 
-from hyperpod_software.rules import telling
+from hyperpod_software.contract.answers import Outcome
+from hyperpod_software.contract.properties import OnSkippedNodes
 from hyperpod_software.rules.cluster import suffices
-from hyperpod_software.rules.look import Look, Verdict, Watched
+from hyperpod_software.rules.look import Look, Watched
 from hyperpod_software.rules.nodes import of_patch
-from hyperpod_software.rules.sentences import counted
-from hyperpod_software.words.cluster import UPDATE_ENDED_BADLY, UPDATE_SUCCEEDED, Group, NodeTally
-from hyperpod_software.words.decision import CountNodes, Finish, GroupProgress, Wait
+from hyperpod_software.rules.verdict import evidence_of, verdict_of
+from hyperpod_software.words.cluster import UPDATE_SUCCEEDED, Group, NodeTally
+from hyperpod_software.words.decision import CountNodes, Finish, Wait
 from hyperpod_software.words.memory import digest
+from hyperpod_software.words.result import (
+    End,
+    GroupProgress,
+    GroupResult,
+    PatchResult,
+    Pending,
+    Rule,
+    Verdict,
+    WaitsFor,
+)
+from hyperpod_software.words.software import Software
+
+_WAITS_FOR = {
+    Rule.NODES_NOT_READY: WaitsFor.NODES_NOT_READY,
+    Rule.NO_SIGN_YET: WaitsFor.SIGN,
+    Rule.ANOTHER_IMAGE: WaitsFor.IMAGE,
+}
 
 
 def judge(look: Look, tallies: Mapping[str, NodeTally] | None) -> Finish | Wait | CountNodes:
     """What the cluster says about the patch: over, not over, or ask its nodes."""
     if not look.request.declared.wait_for_completion and look.known_to_run:
-        return telling.accepted(look)
+        return _finish(Outcome.ACCEPTED, PatchResult(End.NOT_WAITED_FOR, look.cluster))
     watched = [
         _watched(look, group, (tallies or {}).get(group.name) or NodeTally())
         for group in look.cluster.groups
         if look.call.covers(group.name)
     ]
     if len(watched) < len(look.call.before):
-        return telling.gone(look)
+        return _finish(None, _gone(look))
     moving = [each.group for each in watched if look.moves(each.group)]
     if moving:
-        return _wait(look, watched, telling.moving(look, moving))
+        return _wait(look, watched, *(_moving(look, group) for group in moving))
     if tallies is None:
         return CountNodes(tuple(each.group.name for each in watched))
     return _settle(look, watched)
@@ -48,101 +59,148 @@ def _watched(look: Look, group: Group, tally: NodeTally) -> Watched:
 
 def _settle(look: Look, watched: list[Watched]) -> Finish | Wait:
     """No group is being patched any more: their verdicts together are the end."""
-    told = [_judged(look, each) for each in watched]
-    waiting = [each for each in told if each.verdict is Verdict.WAIT]
-    failing = [each for each in told if each.verdict is Verdict.FAILED]
+    results = tuple(_result(look, each) for each in watched)
+    of = PatchResult(End.PATCHED, look.cluster, results).with_verdict
+    waiting, failing, unknown = of(Verdict.WAIT), of(Verdict.FAILED), of(Verdict.UNKNOWN)
+    patched, untouched = of(Verdict.PATCHED), of(Verdict.UNTOUCHED)
     if failing and (look.quiet or not waiting):
-        return telling.failure(look, told)
+        return _finish(None, _failed(look, results))
     if waiting:
-        return _wait(look, watched, waiting[0].why)
-    untold = [each for each in told if each.verdict is Verdict.UNTOLD]
-    if any(each.verdict is Verdict.PATCHED for each in told):
-        # So HyperPod took the call, and what was left untouched was left by it.
-        untouched = (each for each in told if each.verdict is Verdict.UNTOUCHED)
-        untold += [each for each in untouched if not each.unchanged]
-    if untold:
-        return telling.untold(look, untold)
-    if all(each.verdict is Verdict.UNTOUCHED for each in told):
-        return telling.untouched(look, told)
-    passing = _passing(told)
+        first = waiting[0]
+        shown = _shown(first.software, first.group)
+        what = Pending(
+            _WAITS_FOR[first.rule], first.group.name, None, first.not_ready, shown, first.software
+        )
+        return _wait(look, watched, what)
+    if patched:
+        # So HyperPod accepted the request, and what was left untouched was left by it.
+        left = {each.group.name for each in watched if not each.unchanged}
+        unknown += tuple(each for each in untouched if each.group.name in left)
+    if unknown:
+        return _finish(None, PatchResult(End.UNKNOWN, look.cluster, unknown))
+    if not patched:
+        return _untouched(look, results)
+    passing = _passing(results, watched)
     if passing is not None and not look.quiet and look.now < look.ends:
         return _wait(look, watched, passing)
-    return telling.success(look, told)
+    return _success(look, results)
 
 
-def _judged(look: Look, each: Watched) -> Watched:
-    verdict, why = _verdict(look, each)
-    return replace(each, verdict=verdict, why=why)
+def _result(look: Look, each: Watched) -> GroupResult:
+    rule, verdict = verdict_of(evidence_of(look, each))
+    tally = each.tally
+    return GroupResult(
+        group=each.group,
+        software=each.software,
+        verdict=verdict,
+        rule=rule,
+        nodes=tally.there,
+        patched=tally.done,
+        skipped=each.skipped,
+        failed=tally.failed,
+        not_ready=each.unsettled,
+        uncounted=each.off - each.skipped,
+        newer=tally.newer,
+        had_it=each.proven or suffices(each.software, each.group),
+        went_back=_went_back(look, each.group),
+        named=tally.named,
+        strays=tally.strays,
+        message=tally.message,
+    )
 
 
-def _verdict(look: Look, each: Watched) -> tuple[Verdict, str]:
-    """The first rule that fits, and what it waits for where it waits."""
-    group, tally, status = each.group, each.tally, each.group.update_status
-    fresh = status is not None and look.is_fresh(group)
-    says_bad = status in UPDATE_ENDED_BADLY
-    named, other = suffices(each.software, group), look.contradicts(group)
-    if says_bad and fresh:
-        return Verdict.FAILED, ""
-    if each.unsettled:
-        return Verdict.WAIT, f"{counted(each.unsettled, 'node')} of {group.name} not ready yet"
-    if not tally.total:
-        return Verdict.UNTOUCHED, ""
-    # Where it was there before, too, nodes off the image may be left from before as well.
-    appeared = look.call.status_before(group.name) is None
-    patched = fresh or (named and tally.done and (appeared or not each.skipped))
-    if status == UPDATE_SUCCEEDED and not other and patched:
-        untouched = each.unchanged and not tally.failed
-        return (Verdict.UNTOUCHED if untouched else Verdict.PATCHED), ""
-    if status is None and _failed_silently(look, each):
-        return Verdict.FAILED, ""
-    # Its status does not tell: its nodes' times do.
-    seen = look.progress.saw_active(group.name)
-    # Among groups that show a status, one that shows none may show it in the next look.
-    told = seen or named or each.proven or status is not None or look.shows_no_status
-    ended = look.quiet or seen or tally.done + tally.current == tally.there
-    # A bad end of before says nothing where every node says itself that it runs the software.
-    doubted = (says_bad and not each.proven) or other or look.told_failure
-    replaced = tally.done or tally.broken
-    if replaced and look.known_to_run and told and ended and not doubted:
-        return Verdict.PATCHED, ""
-    if not look.quiet:
-        return Verdict.WAIT, f"group {group.name} shows no sign of the patch yet"
-    at_goal = each.proven or (named and not tally.failed)
-    doubtful = (says_bad or look.told_failure) and not at_goal
-    if doubtful or (look.known_to_run and not each.unchanged):
-        return Verdict.UNTOLD, ""
-    if other and look.known_to_run:
-        return Verdict.WAIT, f"HyperPod took the call, but {telling.other_image(look, group)}"
-    return Verdict.UNTOUCHED, ""
+def _went_back(look: Look, group: Group) -> bool:
+    return group.update_status == "RollbackComplete" or digest(group.name) in look.progress.back
 
 
-def _failed_silently(look: Look, each: Watched) -> bool:
-    """A group without a status whose patch failed: it was seen going back, or the cluster of
-    the older mode says so in its own way."""
-    if digest(each.group.name) in look.progress.back:
-        return True
-    says_failed = "Failed" in (look.cluster.status, each.group.status)
-    return look.shows_no_status and (look.told_failure or (each.tally.done > 0 and says_failed))
+def _finish(outcome: Outcome | None, result: PatchResult) -> Finish:
+    return Finish(outcome, result, result.cluster, result.patched_groups, result.patched_nodes)
 
 
-def _passing(told: list[Watched]) -> str | None:
+def _success(look: Look, results: tuple[GroupResult, ...]) -> Finish:
+    """Every group ended well, and some were patched."""
+    skipped = any(each.skipped for each in results if each.verdict is Verdict.PATCHED)
+    if not skipped and not any(each.failed for each in results):
+        return _finish(Outcome.PATCHED, PatchResult(End.PATCHED, look.cluster, results))
+    partly = PatchResult(End.PARTLY, look.cluster, results)
+    if look.request.declared.on_skipped_nodes is OnSkippedNodes.FAIL:
+        return Finish(None, partly, look.cluster)
+    return _finish(Outcome.PATCHED_WITH_SKIPPED_NODES, partly)
+
+
+def _untouched(look: Look, results: tuple[GroupResult, ...]) -> Finish:
+    """No node of any group was replaced."""
+    if not look.known_to_run:
+        return _finish(None, PatchResult(End.UNANSWERED, look.cluster, results))
+    return _finish(Outcome.ALREADY_CURRENT, PatchResult(End.CURRENT, look.cluster, results))
+
+
+def _failed(look: Look, results: tuple[GroupResult, ...]) -> PatchResult:
+    """At least one group failed. HyperPod's reason is its message or, where that is the one from
+    before the call, what a failed node says of itself."""
+    message = look.cluster.failure_message
+    bad = (each.message for each in results if each.verdict is Verdict.FAILED)
+    own = message if look.told_failure else next(filter(None, bad), None)
+    reason = own or message
+    return PatchResult(
+        End.FAILED, look.cluster, results, service_reason=reason, reason_is_old=own is None
+    )
+
+
+def _gone(look: Look) -> PatchResult:
+    """A group that was being patched is no more."""
+    before = look.call.before
+    present = {digest(group.name) for group in look.cluster.groups}
+    lost = [name for name in look.request.declared.groups or () if digest(name) in before]
+    return PatchResult(
+        End.GONE,
+        look.cluster,
+        gone=tuple(name for name in lost if digest(name) not in present),
+        gone_count=len(set(before) - present),
+    )
+
+
+def _passing(results: Iterable[GroupResult], watched: Iterable[Watched]) -> Pending | None:
     """What speaks against success, and may pass: a node fails for a moment while HyperPod
     replaces it, and a group's count can be older than its nodes' times."""
-    broken = sum(each.tally.failed for each in told)
+    broken = sum(each.failed for each in results)
     if broken:
-        return f"the update ended, but {counted(broken, 'node')} failed"
-    patched = [each for each in told if each.verdict is Verdict.PATCHED]
-    skipped = sum(each.skipped for each in patched)
-    if skipped and not any(each.tally.skipped or each.tally.untouched for each in patched):
-        return f"the update ended, but {counted(skipped, 'node')} not counted on its image"
+        return Pending(WaitsFor.FAILED_NODES, nodes=broken)
+    patched = {each.group.name for each in results if each.verdict is Verdict.PATCHED}
+    seen = [each for each in watched if each.group.name in patched]
+    skipped = sum(each.skipped for each in seen)
+    if skipped and not any(each.tally.skipped or each.tally.untouched for each in seen):
+        return Pending(WaitsFor.COUNT, nodes=skipped)
     return None
 
 
-def _wait(look: Look, watched: list[Watched], why: str) -> Finish | Wait:
+def _moving(look: Look, group: Group) -> Pending:
+    """What is going on in a group that is being patched, or does not agree with itself."""
+    software = look.software(group)
+    if group.update_status == UPDATE_SUCCEEDED and look.contradicts(group):
+        shown = _shown(software, group)
+        return Pending(WaitsFor.CONTRADICTION, group.name, shown=shown, software=software)
+    if group.update_status is None and group.status in ("InService", None):
+        return Pending(WaitsFor.CLUSTER, look.cluster.name, look.cluster.status)
+    shown = group.update_status if group.update_status != UPDATE_SUCCEEDED else group.status
+    return Pending(WaitsFor.MOVING, group.name, shown or group.status)
+
+
+def _shown(software: Software, group: Group) -> str | None:
+    """The release or image that it shows."""
+    return (group.version if software.version else None) or group.image_id
+
+
+def _wait(look: Look, watched: list[Watched], *pending: Pending) -> Finish | Wait:
     progress = tuple(_progress(each.group) for each in watched)
-    if look.now >= look.ends:
-        return telling.timeout(look, progress, why)
-    return Wait(f"Patching: {why}.", progress, look.sight(watched))
+    if look.now < look.ends:
+        return Wait(pending, progress, look.sight(watched))
+    end = End.TIMED_OUT if look.known_to_run else End.TIMED_OUT_UNANSWERED
+    waited = round(look.ends - look.request.ticket.issued)
+    return _finish(
+        None,
+        PatchResult(end, look.cluster, pending=pending, progress=progress, waited=waited),
+    )
 
 
 def _progress(group: Group) -> GroupProgress:

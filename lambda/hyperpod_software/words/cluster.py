@@ -16,6 +16,8 @@ UPDATE_RUNNING = frozenset({"Pending", "InProgress", "RollbackInProgress"})
 UPDATE_SUCCEEDED = "Succeeded"
 UPDATE_ENDED_BADLY = frozenset({"Failed", "RollbackComplete"})
 UP_TO_DATE = "UpToDate"
+FAILED_NODE = "failed"
+"""The state of a named node that is broken."""
 UPDATE_ENDED = UPDATE_ENDED_BADLY | {UPDATE_SUCCEEDED}
 
 
@@ -121,12 +123,20 @@ class NodeState(Enum):
 
 
 @dataclass(frozen=True)
+class NamedNode:
+    """A node that is told by name, and what is the matter with it."""
+
+    instance_id: str
+    state: str
+
+
+@dataclass(frozen=True)
 class Strays:
     """Nodes that do not run and may belong to no patch, counted; the first few are named."""
 
     waiting: int = 0
     failed: int = 0
-    named: tuple[str, ...] = ()
+    named: tuple[NamedNode, ...] = ()
     message: str | None = None
     """What the first failed one says about itself."""
 
@@ -158,8 +168,8 @@ class NodeTally:
     """Of those failed: nodes that were replaced since the call."""
     proven: int = 0
     """Of those done or current: nodes that themselves say what they run, and it is that."""
-    named: tuple[str, ...] = ()
-    """Nodes skipped, untouched or failed, ``i-… (state)``, at most ``NAMED_NODES`` of them."""
+    named: tuple[NamedNode, ...] = ()
+    """Nodes skipped, untouched or failed, at most ``NAMED_NODES`` of them."""
     message: str | None = None
     """What the first failed node says about itself."""
     late: Strays = Strays()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hyperpod_software.contract.answers import Outcome
 from hyperpod_software.words.cluster import Cluster
 from hyperpod_software.words.memory import Sight
+from hyperpod_software.words.plan import Plan
+from hyperpod_software.words.result import GroupProgress
+from hyperpod_software.words.why import Why
 
 
 @dataclass(frozen=True)
@@ -15,7 +18,7 @@ class Finish:
 
     outcome: Outcome | None
     """``None``: it failed."""
-    reason: str
+    why: Why
     cluster: Cluster | None = None
     patched_groups: tuple[str, ...] = ()
     patched_nodes: int = 0
@@ -26,20 +29,10 @@ class Finish:
 
 
 @dataclass(frozen=True)
-class GroupProgress:
-    """How far the patch of one group is."""
-
-    group: str
-    done: int | None
-    """Nodes counted on the image that HyperPod is bringing; ``None``: it shows no count."""
-    total: int
-
-
-@dataclass(frozen=True)
 class Wait:
     """Not over: look again later."""
 
-    reason: str
+    why: Why
     progress: tuple[GroupProgress, ...] = ()
     """How far each patched group is; empty while nothing is being patched."""
     sight: Sight | None = None
@@ -52,6 +45,8 @@ class Patch:
 
     cluster: Cluster
     groups: tuple[str, ...]
+    plan: Plan | None = field(default=None, compare=False)
+    """Why, and what becomes of the other groups."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +56,6 @@ class CountNodes:
     groups: tuple[str, ...]
 
 
-def failed(reason: str, cluster: Cluster | None = None) -> Finish:
+def failed(why: Why, cluster: Cluster | None = None) -> Finish:
     """A failed end."""
-    return Finish(None, reason, cluster)
+    return Finish(None, why, cluster)

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any
 
+from hyperpod_software.words.plan import Hold
+
 
 def digest(text: str, length: int = 10) -> str:
     """A short stand-in for a name: a hundred 63-character names fit one parameter so."""
@@ -71,8 +73,8 @@ class Sight:
     rests: bool = True
     """No patched group is moving."""
     taken: bool = False
-    """It tells that HyperPod took the call."""
-    held: str = ""
+    """It tells that HyperPod accepted the request."""
+    hold: Hold | None = None
     """What keeps the request from beginning."""
 
 
@@ -93,7 +95,7 @@ class Progress:
     """Digests of patched groups that were seen being rolled back by HyperPod."""
     resting_since: float | None = None
     """Since when no patched group was seen moving; ``None`` while one is."""
-    held: str = ""
+    hold: Hold | None = None
     """What kept the request from beginning, as it was seen last."""
     held_since: float | None = None
     """When that was first seen."""
@@ -113,6 +115,6 @@ class Progress:
             cleared=self.cleared or sight.cleared,
             back=self.back | sight.back,
             resting_since=(self.resting_since or now) if sight.rests else None,
-            held=sight.held or self.held,
-            held_since=now if sight.held not in ("", self.held) else self.held_since,
+            hold=sight.hold or self.hold,
+            held_since=now if sight.hold not in (None, self.hold) else self.held_since,
         )

@@ -102,7 +102,7 @@ class Declaration:
     allow_caller_credentials: bool = False
     """A stack without a service role may wait for longer than an hour."""
     wait_for_completion: bool = True
-    """``False``: the request is over when HyperPod has accepted the call."""
+    """``False``: the request is over when HyperPod has accepted the request."""
     on_create: OnCreate = OnCreate.PATCH
     on_rollback: OnRollback = OnRollback.RESTORE
     on_skipped_nodes: OnSkippedNodes = OnSkippedNodes.FAIL

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from hyperpod_software import messages
 from hyperpod_software.contract.answers import FAILED, HANDOVER, Attribute
 from hyperpod_software.words.decision import Finish
 from hyperpod_software.words.handover import GoesOn, Result
@@ -40,7 +41,7 @@ def answer(
     What is handed over is the patch that goes on, or a result of an earlier window, which is
     passed on as it is, or else this one's own.
     """
-    reason = " ".join(_printable(end.reason).split())
+    reason = " ".join(_printable(messages.say(end.why)).split())
     groups = ",".join(end.patched_groups)
     if len(groups) > _GROUPS_LIMIT:
         kept = groups[:_GROUPS_LIMIT].rpartition(",")[0]
