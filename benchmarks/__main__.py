@@ -40,6 +40,7 @@ def main() -> None:
 def _sections(*, quick: bool) -> Iterator[Section]:
     """Each as soon as it is there; what measures time runs alone."""
     from benchmarks import (  # noqa: PLC0415
+        calls,
         changes,
         nodes,
         noticing,
@@ -56,6 +57,7 @@ def _sections(*, quick: bool) -> Iterator[Section]:
     with Sandbox(clusters=[], minute=minute) as sandbox, Cloud(sandbox) as cloud:
         hour = waiting.Hour(cloud, minute)
         yield hour.finish()
+        yield calls.run(cloud, minute)
         yield changes.run(cloud)
     with Sandbox(clusters=[]) as sandbox:
         measures: tuple[Callable[[], Section], ...] = (

@@ -141,6 +141,13 @@ class Stack:
             time.sleep(0.3)
         raise TimeoutError(f"{self.name} is {self.status} after {PATIENCE:g} seconds")
 
+    def delete(self) -> None:
+        """Delete it and wait for the end."""
+        formation = self._cloud.client("cloudformation")
+        formation.delete_stack(StackName=self.name)
+        waiter = formation.get_waiter("stack_delete_complete")
+        waiter.wait(StackName=self.name, WaiterConfig={"Delay": 1, "MaxAttempts": int(PATIENCE)})
+
     @property
     def status(self) -> str:
         """The stack's status."""

@@ -73,7 +73,7 @@ class Meter:
             answer = connection.getresponse()
             content = answer.read()
             if not path.startswith(_ANSWER):
-                self._calls.append(Call(at, operation, _keys_used(operation, content)))
+                self._calls.append(Call(at, operation, _keys_used(operation, body, content)))
             return answer.status, answer.getheaders(), content
         finally:
             connection.close()
@@ -89,12 +89,14 @@ def _operation(path: str, headers: dict[str, str], body: bytes) -> str:
     return parse_qs(body.decode(errors="replace")).get("Action", [path])[0]
 
 
-def _keys_used(operation: str, content: bytes) -> int:
+def _keys_used(operation: str, body: bytes, content: bytes) -> int:
+    """KMS encrypts a SecureString that is put, and decrypts each that is read; no String."""
+    parameters: list[dict[str, Any]] = []
     if operation == "AmazonSSM.PutParameter":
-        return 1
-    if operation == "AmazonSSM.GetParametersByPath":
-        return len(json.loads(content or b"{}").get("Parameters", []))
-    return 0
+        parameters = [json.loads(body)]
+    elif operation == "AmazonSSM.GetParametersByPath":
+        parameters = json.loads(content or b"{}").get("Parameters", [])
+    return sum(parameter.get("Type") == "SecureString" for parameter in parameters)
 
 
 class _Http(ThreadingHTTPServer):

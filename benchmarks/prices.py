@@ -31,8 +31,9 @@ SAID = (
         " more."
     ),
     (
-        "KMS decrypts each SecureString that a look of ours reads. Its first 20,000 requests of a month"
-        " are free in every account: they hold for more than one such patch."
+        "KMS encrypts each SecureString that ours writes and decrypts each that a look reads: the"
+        " request, a waiter's address, an answer. Its first 20,000 requests of a month are free in every"
+        " account: they hold for several such patches."
     ),
 )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from aws_cdk import Duration
 
@@ -214,7 +214,8 @@ def _section(
             ),
             (
                 f"Only ours waits for twelve hours: in {_HAND_OVERS + 1} windows, whose {_HAND_OVERS}"
-                " hand-overs are counted as two looks each. crhelper's and the provider framework's resources are"
+                " hand-overs are counted as two looks each. In the first window a look reads one SecureString,"
+                " the request; in the others a second one, the waiter's address. crhelper's and the provider framework's resources are"
                 f" given up by CloudFormation after one ({CRHELPER.name} does not notice and polls on;"
                 " the provider framework's `total_timeout` is an hour at most): their dollars are those"
                 " of twelve hours if there were such."
@@ -226,9 +227,11 @@ def _section(
 
 def _whole(one: Contestant, hour: Counts) -> Counts:
     """All the hours, and for each hand-over of ours two looks: the one that ends a window, and the
-    waiter's first."""
+    waiter's first. In a waiter's window, every look reads two SecureStrings in place of one."""
     looks = 2 * _HAND_OVERS if one in _OURS else 0
-    return hour.scaled(_HOURS + looks / hour.looks)
+    whole = hour.scaled(_HOURS + looks / hour.looks)
+    of_waiters = _HAND_OVERS / (_HAND_OVERS + 1)
+    return replace(whole, keys=whole.keys * (1 + of_waiters))
 
 
 def _bill(counts: Counts, memory: float) -> prices.Bill:

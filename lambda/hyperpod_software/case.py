@@ -11,6 +11,7 @@ from hyperpod_software.contract.properties import (
 )
 from hyperpod_software.contract.times import WINDOW
 from hyperpod_software.edges.memory import Memory
+from hyperpod_software.words.facts import State
 from hyperpod_software.words.incoming import Incoming
 from hyperpod_software.words.memory import Call, Progress, Sight
 from hyperpod_software.words.problem import BadProperty
@@ -41,6 +42,8 @@ class Case:
     """CloudFormation delivered it, rather than our rule: the rule may be missing still."""
     surroundings: Surroundings
     hold_until: float = 0.0
+    has_role: bool | None = None
+    """CloudFormation works with a service role; ``None``: this look has not seen it."""
     registered: bool = False
     """This invocation has seen to it that the request is remembered and our rule wakes us."""
 
@@ -67,6 +70,17 @@ class Case:
         if self.memory is not None:
             return replace(self.memory.progress, rollback=self.rollback)
         return Progress(self.ticket.issued, self.rollback, hold_until=self.hold_until)
+
+    @property
+    def state(self) -> State:
+        """Where the request stands, for the rules."""
+        return State(
+            self.call,
+            self.progress,
+            self.ends,
+            first_look=self.first_hand,
+            may_call=self.may_call or not self.softly,
+        )
 
     def is_news(self, sight: Sight | None, now: float) -> bool:
         """Something about its progress is not remembered yet."""

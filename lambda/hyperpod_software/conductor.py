@@ -24,26 +24,22 @@ from hyperpod_software.edges.polling import Poll
 from hyperpod_software.edges.tickets import read_event
 from hyperpod_software.ending import Ending
 from hyperpod_software.journal import say, say_finished, say_other_patching, say_waiting
+from hyperpod_software.observing import Observer
 from hyperpod_software.patience import patiently
-from hyperpod_software.planning import Planner, software_of
 from hyperpod_software.relay import Relay
-from hyperpod_software.rules.images import image_refusal
-from hyperpod_software.rules.look import Look
-from hyperpod_software.rules.nodes import tally
-from hyperpod_software.rules.operation import credentials_too_short, is_taken_back
+from hyperpod_software.rules.actions import next_action
+from hyperpod_software.rules.operation import is_taken_back
 from hyperpod_software.rules.problems import Standing, unless_late, weigh
 from hyperpod_software.rules.undoing import overtaken, softened, unwatched
-from hyperpod_software.rules.watching import judge
 from hyperpod_software.services import Services
 from hyperpod_software.words.cluster import Cluster
-from hyperpod_software.words.decision import CountNodes, Finish, Patch, Wait, failed
+from hyperpod_software.words.decision import Finish, Patch, Wait, failed
+from hyperpod_software.words.facts import CheckOperation, Facts
 from hyperpod_software.words.incoming import Incoming
-from hyperpod_software.words.memory import Call
-from hyperpod_software.words.plan import Plan
 from hyperpod_software.words.problem import BadProperty, Problem
 from hyperpod_software.words.reply import Reply
-from hyperpod_software.words.request import Request, RequestType
-from hyperpod_software.words.why import Frame, Framed, Invalid, Note, Trouble, TroubleKind, Unusable
+from hyperpod_software.words.request import RequestType
+from hyperpod_software.words.why import Frame, Framed, Invalid, Note, Trouble, TroubleKind
 
 log = logging.getLogger(__name__)
 
@@ -52,16 +48,14 @@ class Conductor:
     """Begins requests, looks at them, and forgets them."""
 
     def __init__(self, services: Services) -> None:
+        self._services = services
         self._store = services.store
-        self._sagemaker = services.sagemaker
-        self._images = services.images
         self._polling = services.polling
         self._stack = services.stack
         self._clock = services.clock
         self._caller = Caller(services)
         self.ending = Ending(services)
-        self._planner = Planner(services)
-        self._relay = Relay(services, self._planner)
+        self._relay = Relay(services)
 
     # -- what the door calls ------------------------------------------------------------
 
@@ -194,9 +188,12 @@ class Conductor:
         cluster: Cluster | None = None
         try:
             case = self._with_rollback(case)
-            request = case.request
-            cluster = self._sagemaker.describe(request.declared.cluster)
-            case, decision = self._step(case, request, cluster, now)
+            observer = Observer(self._services, case.request, case.call)
+            facts = replace(observer.first(), has_role=case.has_role)
+            cluster = facts.cluster
+            if case.first_hand and case.memory is None:
+                say_other_patching(case, case.request, cluster)
+            case, decision = self._act(case, facts, observer, now)
         except (Buried, Unsure):
             raise
         except BadProperty as problem:
@@ -217,63 +214,24 @@ class Conductor:
             decision = overtaken(decision)
         return case, decision, cluster
 
-    def _step(
-        self, case: Case, request: Request, cluster: Cluster, now: float
+    def _act(
+        self, case: Case, facts: Facts, observer: Observer, now: float
     ) -> tuple[Case, Finish | Wait]:
-        if now < case.progress.hold_until:
-            return case, Wait(Note.EARLIER_CALL)
-        if case.call is not None:
-            return case, self._watch(case, case.call, request, cluster, now)
-        if case.first_hand and case.memory is None:
-            say_other_patching(case, request, cluster)
-        decision = self._planner.plan(request, cluster, now, case.progress)
-        if isinstance(decision, Patch):
-            case = self._as_taken_back(case) or case
-            if case.rollback != request.rollback:
-                request = replace(request, rollback=True)
-                decision = self._planner.plan(request, cluster, now, case.progress)
-        if isinstance(decision, Patch) or (isinstance(decision, Wait) and case.first_hand):
-            # Also before the cluster is waited for: a mistake is told at once.
-            refusal = self._refusal(request)
-            if refusal is not None:
-                return case, failed(refusal, cluster)
-        if not isinstance(decision, Patch):
-            return case, decision
-        if case.softly and not case.may_call:
-            return case, Finish(Outcome.LEFT_AS_IS, Note.NOT_BEGUN, cluster)
-        if case.first_hand:  # it may take its time, so before the caller looks
-            case = self._open(case, decision.cluster)
-        return case, self._caller.call(case, request, decision)
-
-    def _refusal(self, request: Request) -> Plan | Unusable | None:
-        """Why the declared custom AMI, or the stack, cannot be used."""
-        declared = request.declared
-        if not request.rollback and request.windows > 1:
-            has_role = self._stack.operation(request.ticket.stack_id).has_role
-            why = credentials_too_short(request, has_role=has_role)
-            if why is not None:
-                return why
-        if not declared.owned_image or request.rollback or declared.image_id is None:
-            return None
-        image = self._images.describe(declared.image_id)
-        account, key = request.ticket.account, declared.kms_key_id
-        refusal = image_refusal(declared.image_id, image, account, key)
-        return Unusable(refusal) if refusal is not None else None
-
-    def _watch(
-        self, case: Case, call: Call, request: Request, cluster: Cluster, now: float
-    ) -> Finish | Wait:
-        look = Look(request, call, case.progress, cluster, now, case.ends)
-        decision = judge(look, None)
-        if isinstance(decision, CountNodes):
-            software = software_of(request, cluster, decision.groups)
-            nodes = self._sagemaker.nodes(request.declared.cluster)
-            tallies = tally(nodes, software, call.at)
-            # The nodes are younger than the description: the patch may show itself by now.
-            latest = self._sagemaker.describe(request.declared.cluster)
-            decision = judge(replace(look, cluster=latest), tallies)
-        assert not isinstance(decision, CountNodes)
-        return decision
+        """What the rules say, with as many facts as they ask for; and the call, where they call."""
+        while True:
+            action = next_action(case.request, case.state, facts, now)
+            match action:
+                case Finish() | Wait():
+                    return case, action
+                case Patch():
+                    if case.first_hand:  # it may take its time, so before the caller looks
+                        case = self._open(case, action.cluster)
+                    return case, self._caller.call(case, case.request, action)
+                case CheckOperation():
+                    case = self._as_taken_back(case) or case
+                    facts = replace(facts, operation_seen=True)
+                case _:
+                    facts = observer.more(action, facts)
 
     # -- remembering --------------------------------------------------------------------
 
@@ -320,10 +278,10 @@ class Conductor:
     def _with_rollback(self, case: Case) -> Case:
         if case.rollback is not None:
             return case
-        rollback = case.ticket.type is RequestType.UPDATE and patiently(
-            lambda: self._stack.operation(case.ticket.stack_id).rolls_back
-        )
-        return replace(case, rollback=rollback)
+        if case.ticket.type is not RequestType.UPDATE:
+            return replace(case, rollback=False)
+        operation = patiently(lambda: self._stack.operation(case.ticket.stack_id))
+        return replace(case, rollback=operation.rolls_back, has_role=operation.has_role)
 
     def _as_taken_back(self, case: Case) -> Case | None:
         """With ``--no-rollback`` CloudFormation takes single failed resources back while the

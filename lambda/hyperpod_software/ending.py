@@ -170,9 +170,10 @@ class Ending:
     def clear(self, path: str, ticket: Ticket, *, remembered: bool = True) -> None:
         """Forget a request that is over, and what is older than it. Raises ``Problem`` where
         something stays."""
+        found = self._found(path)
         # While this one is there to try again. It is over, and a newer one may have come.
-        self.bury_older(path, ticket, grace=CLOCKS)
-        if remembered or self._store.is_anything_at(path):
+        self._bury_older(found, path, ticket, grace=CLOCKS)
+        if remembered or path in found:
             self.bury(path)
 
     def undelivered(self, reply: Reply, surroundings: Surroundings) -> None:
@@ -193,15 +194,23 @@ class Ending:
             self._store.keep_event(path, reply.event)
         self._polling.start(path, surroundings.function_arn, reply.window.abandoned, None)
 
-    def bury_older(self, path: str, ticket: Ticket, *, grace: float = 0.0) -> float:
+    def bury_older(self, path: str, ticket: Ticket) -> float:
         """Bury this resource's older requests, which CloudFormation has given up. Until when the
         cluster may not show yet what they called for (epoch seconds). Raises ``Problem`` where one
         stays: it may have lost its rule, and then nothing else ends it."""
-        resource = path.rpartition("/")[0]
+        return self._bury_older(self._found(path), path, ticket)
+
+    def _found(self, path: str) -> dict[str, Memory]:
+        """Everything that is remembered of the resource."""
+        return self._store.recall_all(path.rpartition("/")[0], leftovers=True)
+
+    def _bury_older(
+        self, found: dict[str, Memory], path: str, ticket: Ticket, *, grace: float = 0.0
+    ) -> float:
         hold_until = 0.0
         if ticket.type is RequestType.DELETE:
-            self._store.forget_declaration(resource)
-        for other, memory in self._store.recall_all(resource, leftovers=True).items():
+            self._store.forget_declaration(path.rpartition("/")[0])
+        for other, memory in found.items():
             if memory.progress.issued > ticket.issued - grace:
                 continue
             if other == path:

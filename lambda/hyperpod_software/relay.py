@@ -19,14 +19,14 @@ from hyperpod_software.edges.memory import Memory
 from hyperpod_software.edges.properties import parse_declaration
 from hyperpod_software.journal import say
 from hyperpod_software.messages.response import answer, waiter_id
+from hyperpod_software.observing import Observer
 from hyperpod_software.patience import patiently
-from hyperpod_software.planning import Planner
 from hyperpod_software.rules.operation import is_taken_back
+from hyperpod_software.rules.starting import plan
 from hyperpod_software.services import Services
-from hyperpod_software.words.decision import Finish, Patch, failed
+from hyperpod_software.words.decision import CountNodes, Finish, Patch, failed
 from hyperpod_software.words.handover import GoesOn, Result, Waiter
 from hyperpod_software.words.incoming import Incoming
-from hyperpod_software.words.memory import Progress
 from hyperpod_software.words.problem import BadProperty, Problem
 from hyperpod_software.words.reply import Reply
 from hyperpod_software.words.request import Request, RequestType, Ticket, Window
@@ -47,10 +47,9 @@ from hyperpod_software.words.why import (
 class Relay:
     """Joins waiters to the patch that they are to wait for."""
 
-    def __init__(self, services: Services, planner: Planner) -> None:
+    def __init__(self, services: Services) -> None:
+        self._services = services
         self._store = services.store
-        self._planner = planner
-        self._sagemaker = services.sagemaker
         self._stack = services.stack
         self._clock = services.clock
 
@@ -151,9 +150,11 @@ class Relay:
             return failed(Unremembered.NOT_DECLARED)
         declared = replace(parse_declaration(properties), on_create=OnCreate.PATCH)
         request = Request(replace(ticket, physical_id=None), declared, None)
-        cluster = self._sagemaker.describe(declared.cluster)
-        now = self._clock()
-        decision = self._planner.plan(request, cluster, now, Progress(ticket.issued))
+        observer, now = Observer(self._services, request), self._clock()
+        facts = observer.first()
+        while isinstance(decision := plan(request, facts.cluster, now, facts.readings), CountNodes):
+            facts = observer.more(decision, facts)
+        cluster = facts.cluster
         if isinstance(decision, Patch):
             shown: Why = NotShown(decision.groups, cluster.name)
         else:

@@ -7,19 +7,22 @@ import random
 import string
 import zlib
 from base64 import b85encode
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hyperpod_software.edges.memory import Answer
+from hyperpod_software.edges import aws
+from hyperpod_software.edges.memory import Answer, Buried, ParameterStore
 from hyperpod_software.messages.response import ANSWER_LIMIT, answer, body
 from hyperpod_software.words.decision import failed
 from hyperpod_software.words.memory import Call, Progress, digest, spelled
 from hyperpod_software.words.request import Window
 from tests.handler.parts import Parts, Store, event
 from tests.lifecycle.samples import cluster, group, properties, request, saying
+from tests.simulation.gate import error
 
 PATH = "/p/resource/request"
 WINDOW = Window(request().ticket)
@@ -145,3 +148,87 @@ def test_rule_21_a_request_that_an_older_version_wrote_is_buried_when_its_rule_w
     parts.store.values[name] = (older, 1)
     assert parts.look() is None
     assert parts.nothing_left()
+
+
+class Ssm:
+    """Parameter Store as boto3 shows it; a parameter keeps its type."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, dict[str, Any]] = {}
+
+    def client(self, *_: object, **__: object) -> Ssm:
+        return self
+
+    def put_parameter(self, *, Name: str, Overwrite: bool, **put: Any) -> dict[str, Any]:  # noqa: N803
+        before = self.kept.get(Name)
+        if before is not None and not Overwrite:
+            raise error("ParameterAlreadyExists", "PutParameter")
+        if before is not None and before["Type"] != put["Type"]:
+            raise error("HierarchyTypeMismatchException", "PutParameter")
+        version = before["Version"] + 1 if before is not None else 1
+        self.kept[Name] = {"Name": Name, "Version": version, **put}
+        return {"Version": version}
+
+    def get_parameters_by_path(self, *, Path: str, **_: object) -> dict[str, Any]:  # noqa: N803
+        found = [one for name, one in self.kept.items() if name.startswith(f"{Path}/")]
+        return {"Parameters": found}
+
+    def delete_parameters(self, *, Names: list[str]) -> None:  # noqa: N803
+        for name in Names:
+            self.kept.pop(name, None)
+
+
+@pytest.fixture
+def ssm(monkeypatch: pytest.MonkeyPatch) -> Iterator[Ssm]:
+    ssm = Ssm()
+    monkeypatch.setattr(aws, "boto3", ssm)
+    aws.client.cache_clear()
+    yield ssm
+    aws.client.cache_clear()
+
+
+def remember_everything(store: ParameterStore) -> None:
+    progress = Progress(0.0)
+    kept = Answer(called=True, last=False, response={"Status": "SUCCESS"})
+    store.claim(PATH, progress)
+    store.keep_event(PATH, event())
+    store.keep_progress(PATH, progress)
+    store.claim_call(PATH, Call(0.0, {digest("workers"): "Succeeded"}))
+    store.keep_acceptance(PATH)
+    store.claim_window(PATH, WINDOW)
+    store.claim_answer(PATH, WINDOW, kept)
+    store.keep_handover(PATH, WINDOW)
+    store.keep_declaration(PATH.rpartition("/")[0], "request", event())
+    store.close(PATH)
+
+
+def test_what_holds_a_url_or_an_answer_is_a_secure_string_and_nothing_else(ssm: Ssm) -> None:
+    remember_everything(ParameterStore("p"))
+    types: dict[str, set[str]] = {"String": set(), "SecureString": set()}
+    for name, one in ssm.kept.items():
+        types[one["Type"]].add(name.removeprefix("/p/resource/"))
+    assert types == {
+        "String": {
+            "request/progress", "request/call", "request/accepted", "request/handed-over-1",
+            "request/closed", "declaration/progress",
+        },
+        "SecureString": {
+            "request/request-0", "request/window-1", "request/answer-1", "declaration/request-0",
+        },
+    }  # fmt: skip
+
+
+def test_what_an_older_version_made_secure_strings_goes_on(ssm: Ssm) -> None:
+    store = ParameterStore("p")
+    remember_everything(store)
+    for one in ssm.kept.values():
+        one["Type"] = "SecureString"
+    store.keep_progress(PATH, Progress(0.0, cleared=True))
+    store.keep_declaration(PATH.rpartition("/")[0], "request", event())
+    memory = store.recall(PATH)
+    assert memory is not None
+    assert memory.progress.cleared
+    store.forget(PATH)
+    with pytest.raises(Buried):
+        store.keep_progress(PATH, Progress(0.0))
+    assert not [name for name in ssm.kept if name.startswith(PATH)]

@@ -177,6 +177,9 @@ def test_the_limits_of_aws_hold(sandbox: Sandbox) -> None:
         ssm.put_parameter(Name="/p", Value="v" * 4096, Type="SecureString", Overwrite=False)
         with pytest.raises(ClientError, match="ParameterAlreadyExists"):
             ssm.put_parameter(Name="/p", Value="v", Type="SecureString", Overwrite=False)
+        with pytest.raises(ClientError, match="HierarchyTypeMismatchException"):
+            ssm.put_parameter(Name="/p", Value="v", Type="String", Overwrite=True)
+        assert ssm.put_parameter(Name="/p", Value="v", Overwrite=True)["Version"] == 2
 
 
 def test_the_environment_leads_nowhere_else(sandbox: Sandbox) -> None:

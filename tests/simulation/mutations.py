@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import urllib3
 
-from hyperpod_software import caller, ending, planning, relay
+from hyperpod_software import caller, ending, relay
 from hyperpod_software import conductor as conducting
 from hyperpod_software import crhelper_adapter as adapter
 from hyperpod_software.case import Case
@@ -30,7 +30,7 @@ from hyperpod_software.edges.sagemaker import CallResult, SageMaker
 from hyperpod_software.edges.stack import Stack
 from hyperpod_software.ending import Ending
 from hyperpod_software.messages import response as answering
-from hyperpod_software.rules import nodes, starting, undoing, verdict, watching
+from hyperpod_software.rules import actions, nodes, starting, undoing, verdict, watching
 from hyperpod_software.rules.look import Look, Watched
 from hyperpod_software.words.cluster import Cluster, Group, NodeTally
 from hyperpod_software.words.decision import Finish, Wait, failed
@@ -308,6 +308,14 @@ def _the_event_is_in_the_rule(patch: pytest.MonkeyPatch) -> None:
     )
 
 
+def _requests_are_strings(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(memory, "_SECRET", ("window-", "answer-"))
+
+
+def _windows_are_strings(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(memory, "_SECRET", ("request-", "answer-"))
+
+
 def _the_event_is_logged(patch: pytest.MonkeyPatch) -> None:
     begin = Conductor.begin
 
@@ -353,7 +361,7 @@ def _a_defect_in_the_rules(patch: pytest.MonkeyPatch) -> None:
     def broken(*_: Any) -> Wait:
         raise TypeError("a defect")
 
-    patch.setattr(planning, "plan", broken)
+    patch.setattr(actions, "plan", broken)
 
 
 def _busy_is_a_failure(patch: pytest.MonkeyPatch) -> None:
@@ -471,6 +479,8 @@ MUTATIONS = (
     Mutation("answers are not cut", _answers_are_not_cut, "every answer is valid and has at most 4096 bytes"),
     Mutation("attributes are missing", _attributes_are_missing, "every attribute has a value"),
     Mutation("the event is in the rule", _the_event_is_in_the_rule, "no rule holds a ResponseURL"),
+    Mutation("requests are Strings", _requests_are_strings, "no String holds a ResponseURL"),
+    Mutation("windows are Strings", _windows_are_strings, "no String holds a ResponseURL"),
     Mutation("the event is logged", _the_event_is_logged, "no ResponseURL reaches a log"),
     Mutation("parameters are too big", _parameters_are_too_big, "a parameter holds at most 4 KB"),
     Mutation("a value may name another parameter", _a_value_is_base85, "no parameter's value names another parameter"),

@@ -4,9 +4,12 @@
 
 from __future__ import annotations
 
+import zlib
+from base64 import b64decode
 from typing import Any
 
 from tests.simulation.gate import Gate, error
+from tests.simulation.stacks import SECRET
 
 VALUE_LIMIT = 4096
 NAME_LIMIT = 1011
@@ -20,6 +23,7 @@ class ParameterStore:
         self._gate = gate
         self.values: dict[str, tuple[str, int]] = {}
         """Name → value and version."""
+        self.types: dict[str, str] = {}
 
     def get_parameters_by_path(
         self,
@@ -43,7 +47,7 @@ class ParameterStore:
                 "Parameters": [
                     {
                         "Name": name,
-                        "Type": "SecureString",
+                        "Type": self.types[name],
                         "Value": self.values[name][0],
                         "Version": self.values[name][1],
                     }
@@ -71,7 +75,13 @@ class ParameterStore:
             "{{" not in Value,
             lambda: f"{Name} is {Value}",
         )
-        assert (Type, Tier) == ("SecureString", "Standard")
+        world.check(
+            "no String holds a ResponseURL",
+            Type == "SecureString" or SECRET not in _plain(Value),
+            lambda: f"{Name} is {Value}",
+        )
+        assert Type in ("String", "SecureString")
+        assert Tier == "Standard"
         assert Name.startswith("/")
         assert len(Name) <= NAME_LIMIT
         assert Name.count("/") <= 15
@@ -86,8 +96,10 @@ class ParameterStore:
                 raise error("ParameterLimitExceeded", "PutParameter", "Too many parameters.")
             if found is not None and not Overwrite:
                 raise error("ParameterAlreadyExists", "PutParameter", "It already exists.")
+            if found is not None and Type != self.types[Name]:
+                raise error("HierarchyTypeMismatchException", "PutParameter", "Another type.")
             version = found[1] + 1 if found is not None else 1
-            self.values[Name] = (Value, version)
+            self.values[Name], self.types[Name] = (Value, version), Type
             request = self._gate.invocation.change
             if request is not None and Name.endswith("/call"):
                 request.called = self._gate.world.now
@@ -106,3 +118,11 @@ class ParameterStore:
             }
 
         return self._gate.call("ssm", "DeleteParameters", effect)
+
+
+def _plain(value: str) -> str:
+    """What anybody who reads a value knows: a request is only compressed."""
+    try:
+        return zlib.decompressobj().decompress(b64decode(value, validate=True)).decode()
+    except (ValueError, zlib.error):
+        return value

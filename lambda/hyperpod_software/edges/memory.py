@@ -1,6 +1,6 @@
 """What must outlive an invocation, in SSM parameters: one path per request in flight.
 
-Under ``/<prefix>/<resource>/<request>/`` lie small SecureString documents:
+Under ``/<prefix>/<resource>/<request>/`` lie small documents:
 
 ``progress``  what earlier looks saw. It is created first, and creating it is the claim
               that makes a twice-delivered request harmless.
@@ -11,6 +11,9 @@ Under ``/<prefix>/<resource>/<request>/`` lie small SecureString documents:
 ``answer-…``  a window's answer as it is to be sent; whoever creates it may answer.
 ``handed-over-…``  CloudFormation has that answer, and the patch goes on.
 ``closed``    a later request has taken over: no call may be made any more.
+
+``request``, ``window`` and ``answer`` are SecureStrings: the first two hold a pre-signed URL. The
+others are Strings, for KMS decrypts each SecureString that a look reads, and is paid for it.
 
 SSM refuses a value with ``{{`` in it, which would mean another parameter: the documents are
 JSON without one (``spelled``), and the request, compressed, is Base64.
@@ -27,6 +30,7 @@ import zlib
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 
 from hyperpod_software.contract.names import parameter_path
@@ -44,6 +48,7 @@ _PAUSE = 4.0
 """The longest pause before a claim is released once more, in seconds."""
 _DECLARATION = "declaration"
 _OF_A_WINDOW = ("window", "answer", "handed-over")
+_SECRET = ("request-", "window-", "answer-")
 
 Document = dict[str, Any]
 
@@ -135,10 +140,6 @@ class ParameterStore:
             for request_path, found in self._documents(path).items()
             if not request_path.endswith(f"/{_DECLARATION}") and ("progress" in found or leftovers)
         }
-
-    def is_anything_at(self, path: str) -> bool:
-        """Something is written under a path, be it after a burial."""
-        return any(True for _ in self._read(path))
 
     def _documents(self, path: str) -> dict[str, dict[str, str]]:
         """The documents under each path under a path."""
@@ -286,9 +287,19 @@ class ParameterStore:
             found = dict(self._read(path)).get(name)
 
     def _put(self, name: str, value: str, *, overwrite: bool) -> int:
-        answer = client("ssm").put_parameter(
-            Name=name, Value=value, Type="SecureString", Overwrite=overwrite, Tier="Standard"
-        )
+        put = partial(
+            client("ssm").put_parameter,
+            Name=name, Value=value, Overwrite=overwrite, Tier="Standard",
+        )  # fmt: skip
+        secret = name.rpartition("/")[2].startswith(_SECRET)
+        try:
+            answer = put(Type="SecureString" if secret else "String")
+        except Problem as problem:
+            # SSM changes no parameter's type. An older version of this code made all of them
+            # SecureStrings, and an account may have a policy that does.
+            if problem.code != "HierarchyTypeMismatchException":
+                raise
+            answer = put(Type="SecureString")
         return int(answer["Version"])
 
     def _delete(self, names: list[str], *, retries: bool = True) -> None:

@@ -15,6 +15,7 @@ from sandbox.aws.inside.patches import (
     patch_authorization,
     patch_images,
     patch_logs,
+    patch_parameters,
     patch_schedules,
 )
 from sandbox.aws.inside.watchdog import end_with_parent
@@ -90,6 +91,7 @@ def main() -> None:
     application = module("app")
     patch_authorization()
     patch_images()
+    patch_parameters()
     patch_schedules()
     patch_logs()
     patch_stacks()

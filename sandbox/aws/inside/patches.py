@@ -99,6 +99,22 @@ def patch_images() -> None:
     ec2._ACTION_MAP["DescribeImages"] = describe_images
 
 
+def patch_parameters() -> None:
+    """Let a parameter keep its type: PutParameter with another one is refused."""
+    ssm = module("services.ssm")
+    original: Callable[[Json], Any] = ssm._put_parameter
+
+    def put_parameter(request: Json) -> Any:
+        found: Json | None = ssm._parameters.get(request.get("Name"))
+        kept = found["Type"] if found is not None else None
+        if kept and request.get("Overwrite") and request.get("Type", kept) != kept:
+            message = "The parameter's type cannot be changed. Create a new, unique parameter."
+            return ssm.error_response_json("HierarchyTypeMismatchException", message, 400)
+        return original(request)
+
+    ssm._put_parameter = put_parameter
+
+
 def patch_schedules() -> None:
     """Let the minutes of schedules last as long as the sandbox was told."""
     seconds = float(os.environ.get("SANDBOX_MINUTE", "60"))
