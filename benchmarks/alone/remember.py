@@ -14,7 +14,8 @@ from typing import Any
 import boto3
 
 from hyperpod_software.contract.answers import Outcome
-from hyperpod_software.edges.memory import Answer, ParameterStore
+from hyperpod_software.edges.documents import Answer
+from hyperpod_software.edges.memory import ParameterStore
 from hyperpod_software.edges.polling import poll_input
 from hyperpod_software.edges.tickets import read_event
 from hyperpod_software.messages.response import answer, body

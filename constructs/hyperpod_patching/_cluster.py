@@ -34,7 +34,16 @@ class HyperPodCluster:
     ``CfnParameter``) may be either. Saying which makes the function's permission as narrow as can
     be, and events are matched by that field alone.
 
-    Made with :meth:`from_cluster_arn` or :meth:`from_cluster_name`.
+    **Usage**::
+
+        ClusterSoftware(
+            self,
+            "Software",
+            cluster=HyperPodCluster.from_cluster_arn(Fn.import_value("ClusterArn")),
+            image=SoftwareImage.release("1.3.0"),
+        )
+
+    A name or an ARN in plain text needs none of it. What is neither raises ``PropertyError``.
     """
 
     name_or_arn: str

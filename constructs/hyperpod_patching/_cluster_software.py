@@ -32,10 +32,30 @@ from ._waiters import add_waiters
 class ClusterSoftware(Construct):
     """The software that instance groups of a SageMaker HyperPod cluster run.
 
-    Deploying it makes it so: groups whose declared image changed are patched with
-    ``UpdateClusterSoftware``, groups that provably run it already are not touched, and the
-    deployment ends when every node of the patched groups was verified. Patching a node replaces
-    its root volume; what was on it, and the jobs that ran there, are lost.
+    Deploying it patches the groups whose declared image changed, with ``UpdateClusterSoftware``.
+    Groups that provably run it already are not touched. The deployment ends when every node of the
+    patched groups was verified. Patching a node replaces its root volume; what was on it, and the
+    jobs that ran there, are lost.
+
+    **Usage**::
+
+        software = ClusterSoftware(
+            self,
+            "Software",
+            cluster="ml",
+            image=SoftwareImage.custom_ami("ami-0123456789abcdef0"),
+            instance_groups=["workers"],
+            rolling_update=RollingUpdate(max_batch_size=BatchSize.percent(10)),
+            timeout=Duration.hours(6),
+        )
+        CfnOutput(self, "Outcome", value=software.outcome)
+
+    Only a change of the image, of its revision or of the listed groups patches. A change of
+    ``rolling_update``, ``timeout`` or any other property patches nothing. Without ``rolling_update``
+    all nodes of the groups are replaced at once. Without ``instance_groups`` every group is patched.
+
+    Wrong values raise ``PropertyError`` at synthesis. What only the deployment can find out (no
+    such cluster, an AMI that cannot be used) fails it before any node is touched.
 
     Deleting it touches no cluster.
 
@@ -95,7 +115,7 @@ class ClusterSoftware(Construct):
         :param on_skipped_nodes: whether nodes the service left out fail the deployment. Default:
             they do.
         :param wait_for_completion: whether the deployment waits for the end of the patch. Without,
-            it succeeds with the outcome ``Accepted`` as soon as HyperPod has taken the call: nobody
+            it succeeds with the outcome ``Accepted`` as soon as HyperPod accepted the request: nobody
             verifies a node, a patch that fails fails no deployment and is not rolled back by
             CloudFormation, and what depends on this construct does not wait. Default: it waits.
         :param allow_caller_credentials: whether a timeout of more than one window may be deployed
@@ -167,7 +187,7 @@ class ClusterSoftware(Construct):
 
     @property
     def patched_instance_groups(self) -> str:
-        """The names of the groups that the last deployment patched, parted by commas."""
+        """The names of the groups that the last deployment patched, comma-separated."""
         return self._attribute(Attribute.GROUPS)
 
     @property

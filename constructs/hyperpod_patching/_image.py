@@ -63,7 +63,23 @@ class SoftwareImageConfig:
 
 
 class SoftwareImage(ABC):
-    """The software a cluster's instance groups are declared to run."""
+    """The software a cluster's instance groups are declared to run.
+
+    **Usage**::
+
+        SoftwareImage.custom_ami("ami-0123456789abcdef0")  # an AMI of this account
+        SoftwareImage.public_ami("ami-0123456789abcdef0")  # a public HyperPod AMI
+        SoftwareImage.release("1.3.0")  # a release of HyperPod's own AMI
+        SoftwareImage.release_line("1.3", at_least="1.3.2")  # that, or a newer one of the line
+        SoftwareImage.from_ssm_parameter("/images/training")  # the AMI that it holds at deployment
+        SoftwareImage.latest(revision="2026-11")  # whatever is newest now
+
+    AMIs and releases are *pinned*: they prove what a group runs, so that it is not patched twice,
+    and a rollback can go back to them. ``latest()`` is not.
+
+    Malformed values raise ``PropertyError`` at synthesis. Bounds are those of the service model of
+    ``UpdateClusterSoftware``; what is ours (lines, revisions) is never sent to it.
+    """
 
     @staticmethod
     def latest(*, revision: str | None = None) -> SoftwareImage:
@@ -74,7 +90,7 @@ class SoftwareImage(ABC):
 
         A first deployment, which a renamed construct id or another stack is as well, and a removed
         revision leave a group alone where HyperPod steadily says of it and of all its nodes that
-        they are ``UpToDate``. Elsewhere nothing proves what they run, and they are patched anew;
+        they are ``UpToDate``. Elsewhere nothing proves what they run, and they are patched again;
         synthesis warns of it. To move a declaration without, keep its logical id
         (``software.node.default_child.node.default_child.override_logical_id("…")``); in another
         stack, deploy it with ``OnCreate.ADOPT`` first.

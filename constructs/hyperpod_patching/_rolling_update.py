@@ -29,7 +29,13 @@ _ALARM_ARN_PARTS: Final = 7
 class BatchSize:
     """How many nodes are replaced at the same time.
 
-    Made with :meth:`count` or :meth:`percent`.
+    **Usage**::
+
+        BatchSize.count(4)  # at most 4 nodes
+        BatchSize.percent(10)  # at most 10 percent of a group's nodes
+
+    Out of bounds, or with a fraction, it raises ``PropertyError``. The API (``CapacitySizeConfig``)
+    bounds both from below only; the upper bounds are ours, since more can only be a mistake.
     """
 
     type: str
@@ -76,7 +82,18 @@ class BatchSize:
 class RollingUpdate:
     """Replace the nodes batch by batch, and roll back when something goes wrong.
 
-    AWS documents it for clusters that EKS orchestrates; see ``allow_on_slurm``.
+    It is the API's ``DeploymentConfig``. AWS documents it for clusters that EKS orchestrates; see
+    ``allow_on_slurm``.
+
+    **Usage**::
+
+        RollingUpdate(
+            max_batch_size=BatchSize.percent(10),
+            wait_interval=Duration.minutes(5),  # after each batch
+            rollback_alarms=[alarm],  # one in ALARM: HyperPod rolls back
+        )
+
+    The ``timeout`` of the ``ClusterSoftware`` must hold all batches and the waits between them.
 
     At least one other property must be given. A change of a rolling update alone never patches a
     node: it says how the next change of the image is rolled out.

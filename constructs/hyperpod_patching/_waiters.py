@@ -1,4 +1,4 @@
-"""Beyond the hour: a chain of custom resources that wait for the end of one patch.
+"""Patches of more than an hour: a chain of custom resources that wait for the end of one patch.
 
 CloudFormation waits an hour at most for a custom resource. The resource that declares the software
 is the first window onto its patch; each waiter is one more. A window that ends before the patch

@@ -10,7 +10,7 @@ from hyperpod_software.contract.properties import (
     PolicyMember,
 )
 from hyperpod_software.contract.times import WINDOW
-from hyperpod_software.edges.memory import Memory
+from hyperpod_software.edges.documents import Memory
 from hyperpod_software.words.facts import State
 from hyperpod_software.words.incoming import Incoming
 from hyperpod_software.words.memory import Call, Progress, Sight

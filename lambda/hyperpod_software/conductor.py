@@ -18,17 +18,18 @@ from hyperpod_software import messages
 from hyperpod_software.caller import Caller
 from hyperpod_software.case import Case, Surroundings
 from hyperpod_software.contract.answers import Outcome
-from hyperpod_software.edges.budget import budget
-from hyperpod_software.edges.memory import Buried, Memory, Unsure, claimer
+from hyperpod_software.edges.documents import Memory
+from hyperpod_software.edges.memory import Buried, Unsure
 from hyperpod_software.edges.polling import Poll
 from hyperpod_software.edges.tickets import read_event
-from hyperpod_software.ending import Ending
+from hyperpod_software.ending import Ending, own_of
 from hyperpod_software.journal import say, say_finished, say_other_patching, say_waiting
 from hyperpod_software.observing import Observer
 from hyperpod_software.patience import patiently
+from hyperpod_software.registering import Register
 from hyperpod_software.relay import Relay
+from hyperpod_software.rollbacks import Rollbacks
 from hyperpod_software.rules.actions import next_action
-from hyperpod_software.rules.operation import is_taken_back
 from hyperpod_software.rules.problems import Standing, unless_late, weigh
 from hyperpod_software.rules.undoing import overtaken, softened, unwatched
 from hyperpod_software.services import Services
@@ -38,7 +39,6 @@ from hyperpod_software.words.facts import CheckOperation, Facts
 from hyperpod_software.words.incoming import Incoming
 from hyperpod_software.words.problem import BadProperty, Problem
 from hyperpod_software.words.reply import Reply
-from hyperpod_software.words.request import RequestType
 from hyperpod_software.words.why import Frame, Framed, Invalid, Note, Trouble, TroubleKind
 
 log = logging.getLogger(__name__)
@@ -55,7 +55,9 @@ class Conductor:
         self._clock = services.clock
         self._caller = Caller(services)
         self.ending = Ending(services)
-        self._relay = Relay(services)
+        self._register = Register(services, self.ending)
+        self._rollbacks = Rollbacks(services)
+        self._relay = Relay(services, self._rollbacks)
 
     # -- what the door calls ------------------------------------------------------------
 
@@ -65,14 +67,14 @@ class Conductor:
         case = self._case(incoming, None, surroundings)
         ticket, path = case.ticket, case.path
         try:
-            remembered = patiently(lambda: self._store.recall(path))
+            found = patiently(lambda: self.ending.found(path))
             hold_until = 0.0
             try:
-                hold_until = self.ending.bury_older(path, ticket)
+                hold_until = self.ending.bury_older(found, path, ticket)
             except Problem as problem:
                 # It must not keep this one from beginning: the end tries again.
                 say(ticket, "superseded", logging.ERROR, problem=str(problem))
-            case = self._case(incoming, remembered, surroundings)
+            case = self._case(incoming, own_of(found, path), surroundings)
             return self._look(replace(case, hold_until=hold_until))
         except Problem as problem:
             return self._give_up(case, problem)
@@ -111,8 +113,9 @@ class Conductor:
         case = self._case(self._read(event), None, surroundings)
         try:
             ticket, path = case.ticket, case.path
-            patiently(lambda: self.ending.bury_older(path, ticket))
-            own = self._store.recall(path)
+            found = patiently(lambda: self.ending.found(path))
+            patiently(lambda: self.ending.bury_older(found, path, ticket))
+            own = own_of(found, path)
             kept = self.ending.kept(replace(case, memory=own))
             if kept is not None:
                 return kept  # what sends it again stays until it has arrived
@@ -158,7 +161,7 @@ class Conductor:
             if isinstance(decision, Finish):
                 return self.ending.end(case, decision)
             say_waiting(case, decision, self._clock())
-            self._remember(case, decision, cluster)
+            self._register.remember(case, decision, cluster)
             if self._clock() >= case.window.ends and not case.last_window:
                 return self.ending.hand_over(case, decision, cluster)
         except Buried:
@@ -179,7 +182,7 @@ class Conductor:
             if isinstance(decision, Finish):
                 decision = Wait(Framed(Frame.BETWEEN_WINDOWS, decision.why))
             say_waiting(case, decision, now)
-            self._remember(case, decision, None)
+            self._register.remember(case, decision, None)
 
     def _decide(self, case: Case) -> tuple[Case, Finish | Wait, Cluster | None]:
         """What this look comes to: over, or not over. Nothing is raised but ``Buried`` and ``Unsure``."""
@@ -187,7 +190,7 @@ class Conductor:
         decision: Finish | Wait
         cluster: Cluster | None = None
         try:
-            case = self._with_rollback(case)
+            case = self._rollbacks.known(case)
             observer = Observer(self._services, case.request, case.call)
             facts = replace(observer.first(), has_role=case.has_role)
             cluster = facts.cluster
@@ -204,7 +207,7 @@ class Conductor:
             log.exception({"stage": "defect", "request": case.ticket.request_id})
             decision = unless_late(type(problem).__name__, _standing(case, now))
         if isinstance(decision, Finish) and not decision.succeeded:
-            taken_back = self._as_taken_back(case)
+            taken_back = self._rollbacks.taken_back(case)
             if taken_back is None and now < case.ends:
                 decision = Wait(Note.NOT_SHOWN)
             case = taken_back or case
@@ -225,78 +228,15 @@ class Conductor:
                     return case, action
                 case Patch():
                     if case.first_hand:  # it may take its time, so before the caller looks
-                        case = self._open(case, action.cluster)
+                        case = self._register.open(case, action.cluster)
                     return case, self._caller.call(case, case.request, action)
                 case CheckOperation():
-                    case = self._as_taken_back(case) or case
+                    case = self._rollbacks.taken_back(case) or case
                     facts = replace(facts, operation_seen=True)
                 case _:
                     facts = observer.more(action, facts)
 
-    # -- remembering --------------------------------------------------------------------
-
-    def _open(self, case: Case, cluster: Cluster | None) -> Case:
-        """Remember the request and have us woken. Raises ``Buried`` where another
-        invocation of the same request was faster: it goes on, this one stops. Raises ``Unsure``
-        where there was no time to see what came of it."""
-        store, path = self._store, case.path
-        by = claimer()
-        if case.memory is None and not patiently(lambda: store.claim(path, case.progress, by)):
-            raise Buried
-        if case.memory is None or case.memory.event is None:
-            patiently(lambda: store.keep_event(path, case.incoming.kept))
-        wake = case.surroundings.function_arn, case.forgotten
-        try:
-            patiently(lambda: self._polling.start(path, *wake, cluster))
-        except Problem as problem:
-            if budget().late:  # it may be half made, and the request over: there is no time to look
-                raise Unsure(str(problem)) from None
-            # The other invocation may have removed the rule before this one made half of it.
-            if problem.kind is Problem.Kind.PASSING and self.ending.bury_again(path):
-                raise Buried from None
-            raise
-        return replace(case, registered=True)
-
-    def _remember(self, case: Case, wait: Wait, cluster: Cluster | None) -> None:
-        """Keep what this look saw for the next one."""
-        if case.first_hand and not case.registered:
-            # An invocation that was killed may have claimed, and not come to the rule.
-            self._open(replace(case, memory=self._store.recall(case.path)), cluster)
-        elif not case.registered and not case.is_news(wait.sight, self._clock()):
-            return
-        current = self._store.recall(case.path)
-        if current is None:
-            raise Buried
-        seen = replace(current.progress, rollback=case.rollback)
-        if wait.sight is not None:
-            seen = seen.after(wait.sight, self._clock())
-        if seen != current.progress:
-            self._store.keep_progress(case.path, seen)
-
     # -- problems -----------------------------------------------------------------------
-
-    def _with_rollback(self, case: Case) -> Case:
-        if case.rollback is not None:
-            return case
-        if case.ticket.type is not RequestType.UPDATE:
-            return replace(case, rollback=False)
-        operation = patiently(lambda: self._stack.operation(case.ticket.stack_id))
-        return replace(case, rollback=operation.rolls_back, has_role=operation.has_role)
-
-    def _as_taken_back(self, case: Case) -> Case | None:
-        """With ``--no-rollback`` CloudFormation takes single failed resources back while the
-        stack's status says nothing of it: for such a resource it is a rollback all the same.
-        ``None`` where that cannot be seen yet."""
-        ticket = case.ticket
-        if case.rollback is not False or case.call is not None:
-            return case
-        if ticket.type is not RequestType.UPDATE:
-            return case
-        history = patiently(lambda: self._stack.history(ticket.stack_id, ticket.logical_id))
-        if not history.failed:
-            return case
-        shown = is_taken_back(ticket, history.status, history.at)
-        return replace(case, rollback=True) if shown else None
 
     def _give_up(self, case: Case, problem: Problem) -> Reply | None:
         """Memory or rule could not be made: end the request while we can.
@@ -313,8 +253,8 @@ class Conductor:
         if memory is not None and memory.call is not None:
             return None  # it was begun: its rule is there, and the next look goes on
         try:
-            case = self._with_rollback(case)
-            case = self._as_taken_back(case) or case
+            case = self._rollbacks.known(case)
+            case = self._rollbacks.taken_back(case) or case
         except Problem as unseen:
             if unseen.kind is Problem.Kind.PASSING:
                 raise  # a rollback must not be failed: Lambda delivers the request again

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
 from hyperpod_software.case import Case, Surroundings
 from hyperpod_software.contract.answers import Outcome
 from hyperpod_software.contract.times import ANSWER_MARGIN, CLOCKS, INVOCATION
-from hyperpod_software.edges.memory import Answer, Buried, Memory, claimer
+from hyperpod_software.edges.documents import Answer, Memory
+from hyperpod_software.edges.memory import Buried, claimer
 from hyperpod_software.journal import say, say_finished
 from hyperpod_software.messages.response import answer, physical_id, waiter_id
 from hyperpod_software.patience import patiently
@@ -170,9 +172,9 @@ class Ending:
     def clear(self, path: str, ticket: Ticket, *, remembered: bool = True) -> None:
         """Forget a request that is over, and what is older than it. Raises ``Problem`` where
         something stays."""
-        found = self._found(path)
+        found = self.found(path)
         # While this one is there to try again. It is over, and a newer one may have come.
-        self._bury_older(found, path, ticket, grace=CLOCKS)
+        self.bury_older(found, path, ticket, grace=CLOCKS)
         if remembered or path in found:
             self.bury(path)
 
@@ -194,19 +196,16 @@ class Ending:
             self._store.keep_event(path, reply.event)
         self._polling.start(path, surroundings.function_arn, reply.window.abandoned, None)
 
-    def bury_older(self, path: str, ticket: Ticket) -> float:
-        """Bury this resource's older requests, which CloudFormation has given up. Until when the
-        cluster may not show yet what they called for (epoch seconds). Raises ``Problem`` where one
-        stays: it may have lost its rule, and then nothing else ends it."""
-        return self._bury_older(self._found(path), path, ticket)
-
-    def _found(self, path: str) -> dict[str, Memory]:
+    def found(self, path: str) -> dict[str, Memory]:
         """Everything that is remembered of the resource."""
         return self._store.recall_all(path.rpartition("/")[0], leftovers=True)
 
-    def _bury_older(
-        self, found: dict[str, Memory], path: str, ticket: Ticket, *, grace: float = 0.0
+    def bury_older(
+        self, found: Mapping[str, Memory], path: str, ticket: Ticket, *, grace: float = 0.0
     ) -> float:
+        """Bury this resource's older requests, which CloudFormation has given up. Until when the
+        cluster may not show yet what they called for (epoch seconds). Raises ``Problem`` where one
+        stays: it may have lost its rule, and then nothing else ends it."""
         hold_until = 0.0
         if ticket.type is RequestType.DELETE:
             self._store.forget_declaration(path.rpartition("/")[0])
@@ -252,6 +251,12 @@ class Ending:
         if not self._polling.stop(path):
             raise Problem("DeleteRule", Problem.Kind.PASSING, "NotRemoved", "")
         self._store.forget(path)
+
+
+def own_of(found: Mapping[str, Memory], path: str) -> Memory | None:
+    """What is remembered of the request itself."""
+    memory = found.get(path)
+    return None if memory is None or memory.buried else memory
 
 
 def _reply(case: Case, kept: Answer, *, remembered: bool = True) -> Reply:

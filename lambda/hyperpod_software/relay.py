@@ -15,13 +15,13 @@ from hyperpod_software.case import Surroundings
 from hyperpod_software.contract.answers import Attribute, Outcome
 from hyperpod_software.contract.properties import OnCreate
 from hyperpod_software.contract.times import CLOCKS
-from hyperpod_software.edges.memory import Memory
+from hyperpod_software.edges.documents import Memory
 from hyperpod_software.edges.properties import parse_declaration
 from hyperpod_software.journal import say
 from hyperpod_software.messages.response import answer, waiter_id
 from hyperpod_software.observing import Observer
 from hyperpod_software.patience import patiently
-from hyperpod_software.rules.operation import is_taken_back
+from hyperpod_software.rollbacks import Rollbacks
 from hyperpod_software.rules.starting import plan
 from hyperpod_software.services import Services
 from hyperpod_software.words.decision import CountNodes, Finish, Patch, failed
@@ -29,7 +29,7 @@ from hyperpod_software.words.handover import GoesOn, Result, Waiter
 from hyperpod_software.words.incoming import Incoming
 from hyperpod_software.words.problem import BadProperty, Problem
 from hyperpod_software.words.reply import Reply
-from hyperpod_software.words.request import Request, RequestType, Ticket, Window
+from hyperpod_software.words.request import Request, Ticket, Window
 from hyperpod_software.words.why import (
     Frame,
     Framed,
@@ -47,10 +47,10 @@ from hyperpod_software.words.why import (
 class Relay:
     """Joins waiters to the patch that they are to wait for."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, rollbacks: Rollbacks) -> None:
+        self._rollbacks = rollbacks
         self._services = services
         self._store = services.store
-        self._stack = services.stack
         self._clock = services.clock
 
     def join(self, incoming: Incoming, surroundings: Surroundings) -> tuple[str, Memory] | Reply:
@@ -66,7 +66,7 @@ class Relay:
             if problem.kind is Problem.Kind.PASSING:
                 raise  # Lambda delivers the request again
             why = Trouble(TroubleKind.FATE_UNKNOWN, problem)
-            rollback = self._rolls_back(ticket)
+            rollback = self._rollbacks.of_waiter(ticket)
             end = Finish(Outcome.LEFT_AS_IS, why) if rollback else failed(why)
             return self._reply(incoming, surroundings, end)
 
@@ -83,7 +83,9 @@ class Relay:
         }
         handover = waiter.handover
         named = f"{resource}/{handover.patch}" if isinstance(handover, GoesOn) else ""
-        rollback = bool(flying or isinstance(handover, GoesOn)) and self._rolls_back(ticket)
+        rollback = bool(flying or isinstance(handover, GoesOn)) and self._rollbacks.of_waiter(
+            ticket
+        )
         path = named if named in flying else None
         if path is None and rollback:
             # A rollback may bring the value of before: what is under way is what there is. A request
@@ -119,24 +121,6 @@ class Relay:
         if isinstance(handover, Result):
             return self._pass_on(incoming, surroundings, handover)
         return self._reply(incoming, surroundings, late, handover)
-
-    def _rolls_back(self, ticket: Ticket) -> bool:
-        """The stack rolls back, or takes this one waiter back after it failed."""
-        if ticket.type is not RequestType.UPDATE:
-            return False
-        stack, logical_id = ticket.stack_id, ticket.logical_id
-        if patiently(lambda: self._stack.operation(stack).rolls_back):
-            return True
-
-        def failed_before() -> bool:
-            history = self._stack.history(stack, logical_id)
-            shown = is_taken_back(ticket, history.status, history.at)
-            if history.failed and not shown and (history.at or 0.0) <= ticket.issued:
-                # The events of this request, or of this operation, are not shown yet.
-                raise Problem("DescribeStackEvents", Problem.Kind.PASSING, "NotShownYet", "")
-            return history.failed
-
-        return patiently(failed_before)
 
     def _find_out(
         self, ticket: Ticket, resource: str, handover: GoesOn, *, rollback: bool

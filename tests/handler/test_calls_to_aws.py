@@ -86,7 +86,7 @@ def to_aws(calls: Calls) -> dict[str, int]:
 def test_what_a_request_that_patches_asks_of_aws(invocations: list[tuple[str, Calls]]) -> None:
     begin, first_look, *looks, last_look = map(to_aws, of(invocations, "Create"))
     assert begin == {
-        "GetParametersByPath": 5,
+        "GetParametersByPath": 4,
         "PutParameter": 4,
         "PutRule": 1,
         "PutTargets": 1,
@@ -114,7 +114,7 @@ def test_what_a_request_with_nothing_to_patch_asks_of_aws(
 ) -> None:
     assert [to_aws(calls) for calls in of(invocations, "Update")] == [
         {
-            "GetParametersByPath": 5,
+            "GetParametersByPath": 4,
             "PutParameter": 2,
             "DeleteParameters": 1,
             "RemoveTargets": 1,
@@ -126,7 +126,7 @@ def test_what_a_request_with_nothing_to_patch_asks_of_aws(
 
 
 def test_what_a_delete_asks_of_aws(invocations: list[tuple[str, Calls]]) -> None:
-    assert [to_aws(calls) for calls in of(invocations, "Delete")] == [{"GetParametersByPath": 5}]
+    assert [to_aws(calls) for calls in of(invocations, "Delete")] == [{"GetParametersByPath": 4}]
 
 
 def test_a_request_has_one_rule_and_one_answer(invocations: list[tuple[str, Calls]]) -> None:

@@ -524,7 +524,7 @@ def test_what_goes_wrong_after_the_call_does_not_end_a_request_untruthfully(
         raise Problem("PutParameter", Problem.Kind.REFUSED, "Odd", "")
 
     monkeypatch.setattr(parts.store, "keep_acceptance", broken)
-    monkeypatch.setattr(parts.conductor, "_remember", lambda *args: broken(""))
+    monkeypatch.setattr(parts.conductor._register, "remember", lambda *args: broken(""))
     assert parts.begin(event()) is None
     assert parts.rules.rules
     assert len(parts.hyperpod.calls) == 1

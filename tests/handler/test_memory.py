@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hyperpod_software.edges import aws
-from hyperpod_software.edges.memory import Answer, Buried, ParameterStore
+from hyperpod_software.edges.documents import Answer
+from hyperpod_software.edges.memory import Buried, ParameterStore
 from hyperpod_software.messages.response import ANSWER_LIMIT, answer, body
 from hyperpod_software.words.decision import failed
 from hyperpod_software.words.memory import Call, Progress, digest, spelled

@@ -24,33 +24,34 @@ atomically. Burying a request deletes its whole path.
 
 from __future__ import annotations
 
-import json
 import secrets
-import zlib
-from base64 import b64decode, b64encode
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 from hyperpod_software.contract.names import parameter_path
 from hyperpod_software.edges.aws import client
 from hyperpod_software.edges.budget import budget
+from hyperpod_software.edges.documents import (
+    Answer,
+    Memory,
+    call_document,
+    name_of,
+    pieces,
+    progress_document,
+    readable,
+    unpack,
+    window_document,
+)
 from hyperpod_software.words.memory import Call, Progress, digest, spelled
-from hyperpod_software.words.plan import Hold, HoldKind
 from hyperpod_software.words.problem import Problem
-from hyperpod_software.words.request import RequestType, Ticket, Window
-
-PIECE = 4096
-"""The most a standard parameter holds, in bytes; standard parameters cost nothing."""
+from hyperpod_software.words.request import Ticket, Window
 
 _PAUSE = 4.0
 """The longest pause before a claim is released once more, in seconds."""
 _DECLARATION = "declaration"
 _OF_A_WINDOW = ("window", "answer", "handed-over")
 _SECRET = ("request-", "window-", "answer-")
-
-Document = dict[str, Any]
 
 
 class Buried(Exception):
@@ -59,47 +60,6 @@ class Buried(Exception):
 
 class Unsure(Exception):
     """What was claimed could not be looked at once more: Lambda delivers the event again."""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """An answer that was decided on, kept until CloudFormation has it."""
-
-    called: bool
-    """It was decided in the knowledge of a patch call."""
-    last: bool
-    """The patch is over; ``False``: the next window takes it up."""
-    response: Document
-
-
-@dataclass(frozen=True)
-class Memory:
-    """Everything remembered about one request in flight."""
-
-    progress: Progress
-    event: Document | None
-    """The request as CloudFormation sent it; ``None`` where the claimer died before
-    writing it down."""
-    call: Call | None
-    window: Window | None
-    """The waiter in which CloudFormation waits now; ``None``: the resource itself."""
-    answer: Answer | None
-    """The answer of the window in which CloudFormation waits now."""
-    handed_over: bool
-    """CloudFormation has that answer, and no other window has come yet."""
-    closed: bool
-    """A later request has taken over."""
-    buried: bool = False
-    """It was written after the request's burial."""
-
-    @property
-    def over(self) -> bool:
-        return self.closed or (self.answer is not None and self.answer.last)
-
-    @property
-    def was_handed_over(self) -> bool:
-        """The resource itself has given, or is giving, it over to its waiters."""
-        return self.window is not None or (self.answer is not None and not self.answer.last)
 
 
 def claimer() -> str:
@@ -136,7 +96,7 @@ class ParameterStore:
         """Every request remembered under a path, keyed by its own path; with ``leftovers`` also
         what was written after a burial."""
         return {
-            request_path: _readable(found)
+            request_path: readable(found)
             for request_path, found in self._documents(path).items()
             if not request_path.endswith(f"/{_DECLARATION}") and ("progress" in found or leftovers)
         }
@@ -152,24 +112,24 @@ class ParameterStore:
     def claim(self, path: str, progress: Progress, by: str = "") -> bool:
         """Begin to remember a request; ``False`` where it is remembered already, unless
         by the same claimer, who tries again because no answer came."""
-        return self._create(f"{path}/progress", _progress_document(progress), by)
+        return self._create(f"{path}/progress", progress_document(progress), by)
 
     def keep_event(self, path: str, event: Mapping[str, Any]) -> None:
         """Remember the request itself: every writer of one request writes the same."""
-        for index, piece in enumerate(_pieces(event)):
+        for index, piece in enumerate(pieces(event)):
             self._put(f"{path}/request-{index}", piece, overwrite=True)
 
     def keep_progress(self, path: str, progress: Progress) -> None:
         """Replace what looks saw. Raises ``Buried`` where the request has ended."""
         name = f"{path}/progress"
-        if self._put(name, spelled(_progress_document(progress)), overwrite=True) == 1:
+        if self._put(name, spelled(progress_document(progress)), overwrite=True) == 1:
             # Version 1 means that the put made it anew: it had been deleted meanwhile.
             self._delete([name])
             raise Buried
 
     def claim_call(self, path: str, call: Call) -> bool:
         """Write the intent to call; ``False`` where somebody wrote it before."""
-        return self._create(f"{path}/call", _call_document(call))
+        return self._create(f"{path}/call", call_document(call))
 
     def release_call(self, path: str) -> None:
         """Take the intent back: the call was certainly not accepted."""
@@ -182,14 +142,14 @@ class ParameterStore:
     def claim_window(self, path: str, window: Window) -> Memory | None:
         """Let a waiter be the window in which CloudFormation waits from now on, and forget the
         one before. What is remembered then; ``None`` where the patch is over."""
-        own = _of(window)
-        self._create(f"{path}/window-{own}", _window_document(window))
+        own = name_of(window)
+        self._create(f"{path}/window-{own}", window_document(window))
         found = self._documents(path).get(path, {})
         if "progress" not in found:
             self._delete([f"{path}/window-{own}"])
             return None
-        memory = _readable(found)
-        current = own if memory.window is None else _of(memory.window)
+        memory = readable(found)
+        current = own if memory.window is None else name_of(memory.window)
         kinds = tuple(f"{kind}-" for kind in _OF_A_WINDOW)
         older = [name for name in found if name.startswith(kinds) and not name.endswith(current)]
         self._delete([f"{path}/{name}" for name in older])
@@ -198,15 +158,15 @@ class ParameterStore:
     def claim_answer(self, path: str, window: Window, answer: Answer) -> bool:
         """Fix the one answer of a window; ``False`` where it was fixed before."""
         document = {"called": answer.called, "last": answer.last, "response": answer.response}
-        return self._create(f"{path}/answer-{_of(window)}", document)
+        return self._create(f"{path}/answer-{name_of(window)}", document)
 
     def release_answer(self, path: str, window: Window) -> None:
-        self._release(path, f"answer-{_of(window)}")
+        self._release(path, f"answer-{name_of(window)}")
 
     def keep_handover(self, path: str, window: Window) -> None:
         """CloudFormation has the answer of a window whose patch goes on. Raises ``Buried``
         where it is over."""
-        self._note(path, f"handed-over-{_of(window)}")
+        self._note(path, f"handed-over-{name_of(window)}")
 
     def close(self, path: str) -> Memory | None:
         """A later request takes over. What is remembered then: a call that was not claimed
@@ -218,7 +178,7 @@ class ParameterStore:
         """Let waiters know what was declared for a patch, also once it is over."""
         path = f"{resource_path}/{_DECLARATION}"
         kept = {"Patch": patch, "ResourceProperties": event.get("ResourceProperties")}
-        for index, piece in enumerate(_pieces(kept)):
+        for index, piece in enumerate(pieces(kept)):
             self._put(f"{path}/request-{index}", piece, overwrite=True)
         # By this one a version of this code that knows no declarations buries them, too.
         self._put(f"{path}/progress", spelled({}), overwrite=True)
@@ -226,7 +186,7 @@ class ParameterStore:
     def declaration(self, resource_path: str, patch: str) -> object:
         """The properties that were declared for a patch, or ``None``."""
         path = f"{resource_path}/{_DECLARATION}"
-        kept = _unpack(self._documents(path).get(path, {}))
+        kept = unpack(self._documents(path).get(path, {}))
         if kept is None or kept.get("Patch") != patch:
             return None
         return kept.get("ResourceProperties")
@@ -305,127 +265,3 @@ class ParameterStore:
     def _delete(self, names: list[str], *, retries: bool = True) -> None:
         for start in range(0, len(names), 10):  # DeleteParameters takes ten at a time
             client("ssm", retries=retries).delete_parameters(Names=names[start : start + 10])
-
-
-def _decode(value: str) -> Document:
-    return cast("Document", json.loads(value))
-
-
-def _pieces(event: Mapping[str, Any]) -> list[str]:
-    # Names that repeat, and the old properties beside the new ones, cost next to nothing
-    # compressed; a hundred long names still need more than one parameter.
-    packed = b64encode(zlib.compress(spelled(event).encode(), 9)).decode()
-    return [packed[start : start + PIECE] for start in range(0, len(packed), PIECE)]
-
-
-def _unpack(found: Mapping[str, str]) -> Document | None:
-    numbers = sorted(int(name[8:]) for name in found if name.startswith("request-"))
-    packed = "".join(found[f"request-{number}"] for number in numbers)
-    try:
-        return _decode(zlib.decompress(b64decode(packed, validate=True)).decode())
-    except (ValueError, zlib.error):
-        return None  # not, or not wholly, written yet
-
-
-def _progress_document(progress: Progress) -> Document:
-    return {
-        "issued": progress.issued,
-        "rollback": progress.rollback,
-        "active": sorted(progress.active),
-        "cleared": progress.cleared,
-        "back": sorted(progress.back),
-        "resting": progress.resting_since,
-        "held": progress.hold
-        and [progress.hold.kind.value, progress.hold.name, progress.hold.status],
-        "since": progress.held_since,
-        "hold": progress.hold_until,
-    }
-
-
-def _call_document(call: Call) -> Document:
-    # One line for a group: three mappings by digest would be over 4 KB for 100 of them.
-    before = [
-        f"{group} {call.had.get(group, '')} {call.ran.get(group, '')} {status}"
-        for group, status in call.before.items()
-    ]
-    return {"at": call.at, "before": "\n".join(before), "failure": call.failure_before}
-
-
-def _call(document: Document, *, accepted: bool) -> Call:
-    before = [line.split(" ", 3) for line in str(document["before"]).split("\n")]
-    return Call(
-        at=float(document["at"]),
-        before={group: status for group, _, _, status in before},
-        had={group: int(had) for group, had, _, _ in before if had},
-        ran={group: int(ran) for group, _, ran, _ in before if ran},
-        failure_before=str(document["failure"]),
-        accepted=accepted,
-    )
-
-
-def _readable(found: Mapping[str, str]) -> Memory:
-    """What is remembered; of what another version of this code wrote, only that it is there.
-
-    A function changes between requests, so CloudFormation has given such a request up: it is
-    the oldest of all, and the next one buries it.
-    """
-    try:
-        return _memory(found)
-    except (IndexError, KeyError, TypeError, ValueError):
-        return Memory(
-            Progress(0.0), None, None, None, None, handed_over=False, closed=False,
-            buried="progress" not in found,
-        )  # fmt: skip
-
-
-def _memory(found: Mapping[str, str]) -> Memory:
-    progress = _decode(found["progress"])
-    held = cast("tuple[str, str, str] | None", progress.get("held"))
-    event = _unpack(found)
-    windows = (_window(_decode(found[name])) for name in found if name.startswith("window-"))
-    window = max(windows, key=lambda each: each.order, default=None)
-    own = _of(window)
-    answer = found.get(f"answer-{own}")
-    return Memory(
-        progress=Progress(
-            issued=float(progress["issued"]),
-            rollback=progress["rollback"],
-            active=frozenset(cast("list[str]", progress["active"])),
-            cleared=bool(progress["cleared"]),
-            back=frozenset(cast("list[str]", progress["back"])),
-            resting_since=progress["resting"],
-            hold=Hold(HoldKind(held[0]), held[1], held[2]) if held else None,
-            held_since=progress.get("since"),
-            hold_until=float(progress.get("hold", 0.0)),
-        ),
-        event=event,
-        call=_call(_decode(found["call"]), accepted="accepted" in found)
-        if "call" in found
-        else None,
-        window=window,
-        answer=None if answer is None else _answer(_decode(answer)),
-        handed_over=f"handed-over-{own}" in found,
-        closed="closed" in found,
-    )
-
-
-def _answer(document: Document) -> Answer:
-    response = cast("Document", document["response"])
-    return Answer(bool(document["called"]), bool(document["last"]), response)
-
-
-def _window_document(window: Window) -> Document:
-    ticket = vars(window.ticket) | {"type": window.ticket.type.value}
-    return {"ticket": ticket, "number": window.number, "rollback": window.rollback}
-
-
-def _window(document: Document) -> Window:
-    ticket: Document = {**document["ticket"], "type": RequestType(document["ticket"]["type"])}
-    return Window(Ticket(**ticket), int(document["number"]), rollback=document["rollback"])
-
-
-def _of(window: Window | None) -> str:
-    """What the documents of a window's own end in."""
-    if window is None or window.number == 1:
-        return "1"
-    return digest(window.ticket.key)
