@@ -34,8 +34,8 @@ soak: ready ## more randomized lifecycles; make soak N=200000 SEED=1
 bench: ready ## measure side by side, and write docs/benchmarks.md (six minutes)
 	.venv/bin/python -m benchmarks
 
-check: ready ## format, lint and type gates, all of them even if one fails
-	@failed=; for gate in 'ruff format --check' 'ruff check' mypy pyright; do \
+check: ready ## format, lint, import and type gates, all of them even if one fails
+	@failed=; for gate in 'ruff format --check' 'ruff check' 'lint-imports --no-logo --no-cache' mypy pyright; do \
 		echo "$$gate"; $$gate || failed="$$failed ($$gate)"; \
 	done; [ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
 

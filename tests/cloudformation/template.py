@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -60,7 +60,7 @@ def evaluated(properties: Properties, attribute: Callable[[GetAtt], Any]) -> dic
             mapping = cast("Mapping[str, Any]", given)
             return {name: value(item) for name, item in mapping.items()}
         if isinstance(given, list):
-            return [value(item) for item in given]
+            return [value(item) for item in cast("Iterable[Any]", given)]
         return str(given).lower() if isinstance(given, bool) else str(given)
 
     return {name: value(item) for name, item in properties.items()}
@@ -73,5 +73,5 @@ def _references(value: Any) -> Iterator[GetAtt]:
         for item in cast("Mapping[str, Any]", value).values():
             yield from _references(item)
     elif isinstance(value, list):
-        for item in value:
+        for item in cast("Iterable[Any]", value):
             yield from _references(item)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from aws_cdk import App, Stack
 
 from hyperpod_software.contract.properties import SOFTWARE_TYPE
-from tests.constructs.templates import Template, only
+from tests.constructs.templates import Declared, Synthesize, Template, only, template_of
 
 
 @pytest.fixture
-def app(tmp_path) -> App:
+def app(tmp_path: Path) -> App:
     return App(outdir=str(tmp_path / "cdk.out"), stack_traces=False)
 
 
@@ -22,17 +22,17 @@ def stack(app: App) -> Stack:
 
 
 @pytest.fixture
-def synthesize(app: App) -> Callable[[Stack], Template]:
+def synthesize(app: App) -> Synthesize:
     """The template of a stack, as CloudFormation gets it."""
 
     def synthesized(stack: Stack) -> Template:
-        return app.synth().get_stack_by_name(stack.stack_name).template
+        return template_of(app, stack.stack_name)
 
     return synthesized
 
 
 @pytest.fixture
-def declared(stack, synthesize) -> Callable[[], Template]:
+def declared(stack: Stack, synthesize: Synthesize) -> Declared:
     """The properties of the only custom resource of the stack."""
 
     def properties() -> Template:

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Union
 
+from aws_cdk import App, Stack
+
+Json = Union[dict[str, "Json"], list["Json"], str, float, bool, None]  # noqa: UP007 - names itself
 Template = dict[str, Any]
+
+Synthesize = Callable[[Stack], Template]
+Declared = Callable[[], Template]
+
+
+def template_of(app: App, stack: str = "Training") -> Template:
+    template: Template = app.synth().get_stack_by_name(stack).template
+    return template
 
 
 def of_type(template: Template, kind: str) -> list[Template]:
@@ -16,7 +28,7 @@ def only(template: Template, kind: str) -> Template:
     return one
 
 
-def flat(value: Any) -> Any:
+def flat(value: Json) -> Any:
     """A value with its joins made: `arn:<AWS::Partition>:…`."""
     match value:
         case {"Fn::Join": [str(mark), list(parts)]}:
@@ -36,7 +48,7 @@ def flat(value: Any) -> Any:
 def statements(template: Template) -> dict[str, Template]:
     """The only policy's statements by their first action; a dict, so that none can be doubled."""
     policy = only(template, "AWS::IAM::Policy")["Properties"]["PolicyDocument"]
-    found = {}
+    found: dict[str, Template] = {}
     for statement in flat(policy["Statement"]):
         assert statement.pop("Effect") == "Allow"
         actions = statement["Action"]

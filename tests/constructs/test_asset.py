@@ -15,42 +15,43 @@ from pathlib import Path
 import pytest
 
 from hyperpod_patching import _asset
+from hyperpod_patching._asset import HandlerAsset
 from hyperpod_software.contract.names import OPERATIONS, PREFIX_VARIABLE
 
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
-def asset():
+def asset() -> HandlerAsset:
     return _asset.handler_asset(_asset.handler_directory())
 
 
 @pytest.fixture(scope="module")
-def unpacked(asset, tmp_path_factory):
+def unpacked(asset: HandlerAsset, tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("asset")
     with opened(asset) as archive:
         archive.extractall(directory)
     return directory
 
 
-def opened(asset):
+def opened(asset: HandlerAsset) -> zipfile.ZipFile:
     return zipfile.ZipFile(io.BytesIO(asset.content))
 
 
 @pytest.fixture
-def another(tmp_path):
+def another(tmp_path: Path) -> Path:
     """A copy of the handler's code, to be changed."""
     copy = tmp_path / "hyperpod_software"
     shutil.copytree(_asset.handler_directory(), copy)
     return copy
 
 
-def names_in(asset):
+def names_in(asset: HandlerAsset) -> list[str]:
     with opened(asset) as archive:
         return archive.namelist()
 
 
-def test_it_holds_the_handler_and_all_that_the_handler_imports(asset):
+def test_it_holds_the_handler_and_all_that_the_handler_imports(asset: HandlerAsset) -> None:
     top = {name.partition("/")[0] for name in names_in(asset)}
     assert top == {
         "boto3",
@@ -70,7 +71,7 @@ def test_it_holds_the_handler_and_all_that_the_handler_imports(asset):
     }
 
 
-def test_it_holds_the_sdk_data_of_the_services_called_and_no_other(asset):
+def test_it_holds_the_sdk_data_of_the_services_called_and_no_other(asset: HandlerAsset) -> None:
     data = {
         name.removeprefix("botocore/data/")
         for name in names_in(asset)
@@ -87,7 +88,7 @@ def test_it_holds_the_sdk_data_of_the_services_called_and_no_other(asset):
     assert len(data) == 4 + 2 * len(OPERATIONS)
 
 
-def test_it_holds_nothing_of_this_machine(asset):
+def test_it_holds_nothing_of_this_machine(asset: HandlerAsset) -> None:
     with opened(asset) as archive:
         entries = archive.infolist()
     assert {entry.date_time for entry in entries} == {(1980, 1, 1, 0, 0, 0)}
@@ -98,17 +99,19 @@ def test_it_holds_nothing_of_this_machine(asset):
     assert {Path(name).suffix for name in names} == {".py", ".pem", ".json"}
 
 
-def test_it_stays_small(asset):
+def test_it_stays_small(asset: HandlerAsset) -> None:
     assert len(asset.content) < 1_200_000
 
 
-def test_it_is_the_same_to_the_byte_each_time(asset, another):
+def test_it_is_the_same_to_the_byte_each_time(asset: HandlerAsset, another: Path) -> None:
     again = _asset.handler_asset(another)
     assert again is not asset
     assert again == asset
 
 
-def test_it_is_the_same_whenever_and_wherever_it_is_made(asset, tmp_path):
+def test_it_is_the_same_whenever_and_wherever_it_is_made(
+    asset: HandlerAsset, tmp_path: Path
+) -> None:
     # Another process, other hashes of strings, another working directory, another umask.
     program = (
         "import hashlib, os; os.umask(0o077)\n"
@@ -128,13 +131,17 @@ def test_it_is_the_same_whenever_and_wherever_it_is_made(asset, tmp_path):
     assert done.stdout.split() == [asset.digest, here]
 
 
-def test_a_checkout_with_other_line_ends_is_the_same_asset(asset, another):
+def test_a_checkout_with_other_line_ends_is_the_same_asset(
+    asset: HandlerAsset, another: Path
+) -> None:
     for file in another.rglob("*.py"):
         file.write_bytes(file.read_bytes().replace(b"\n", b"\r\n"))
     assert _asset.handler_asset(another) == asset
 
 
-def test_links_with_other_names_for_their_content_are_the_same_asset(asset, another, tmp_path):
+def test_links_with_other_names_for_their_content_are_the_same_asset(
+    asset: HandlerAsset, another: Path, tmp_path: Path
+) -> None:
     # As package managers do: a store of files named by a hash, and links where they are used.
     store = tmp_path / "store"
     store.mkdir()
@@ -146,7 +153,7 @@ def test_links_with_other_names_for_their_content_are_the_same_asset(asset, anot
     assert _asset.handler_asset(another) == asset
 
 
-def test_a_library_of_links_finds_the_handler_beside_the_links(tmp_path):
+def test_a_library_of_links_finds_the_handler_beside_the_links(tmp_path: Path) -> None:
     for source in (ROOT / "constructs/hyperpod_patching", ROOT / "lambda/hyperpod_software"):
         place = tmp_path / source.relative_to(ROOT)
         for number, file in enumerate(sorted(source.rglob("*.py"))):
@@ -169,7 +176,7 @@ def test_a_library_of_links_finds_the_handler_beside_the_links(tmp_path):
     assert done.stdout.strip() == str(tmp_path / "lambda/hyperpod_software")
 
 
-def test_without_staging_the_file_is_still_there_after_synthesis(tmp_path):
+def test_without_staging_the_file_is_still_there_after_synthesis(tmp_path: Path) -> None:
     # As `cdk synth --no-staging` calls an app, for SAM to run the function from where it lies.
     program = (
         "from aws_cdk import App, Stack\n"
@@ -204,13 +211,13 @@ def test_without_staging_the_file_is_still_there_after_synthesis(tmp_path):
     assert not list((tmp_path / "cdk.out").glob("asset.*"))
 
 
-def test_other_code_or_another_file_is_another_asset(asset, another):
+def test_other_code_or_another_file_is_another_asset(asset: HandlerAsset, another: Path) -> None:
     (another / "handler.py").write_text("handler = print\n")
     changed = _asset.handler_asset(another)
     assert changed.digest != asset.digest
 
 
-def test_compiled_files_and_caches_do_not_change_it(asset, another):
+def test_compiled_files_and_caches_do_not_change_it(asset: HandlerAsset, another: Path) -> None:
     cache = another / "__pycache__"
     cache.mkdir(exist_ok=True)
     (cache / "handler.cpython-311.pyc").write_bytes(b"\0")
@@ -218,13 +225,15 @@ def test_compiled_files_and_caches_do_not_change_it(asset, another):
     assert _asset.handler_asset(another).digest == asset.digest
 
 
-def test_a_package_that_is_not_installed_is_named(monkeypatch, another):
+def test_a_package_that_is_not_installed_is_named(
+    monkeypatch: pytest.MonkeyPatch, another: Path
+) -> None:
     monkeypatch.setattr(_asset, "_PACKAGES", ("crhelper_of_nobody",))
     with pytest.raises(ModuleNotFoundError, match="the function needs crhelper_of_nobody"):
         _asset.handler_asset(another)
 
 
-def test_the_handler_runs_from_it_alone(unpacked):
+def test_the_handler_runs_from_it_alone(unpacked: Path) -> None:
     # -I and -S: neither this environment's packages nor the working directory can be imported.
     program = f"""
 import json, sys
@@ -255,9 +264,9 @@ print(json.dumps([callable(handler), outside]))
     assert json.loads(done.stdout) == [True, []]
 
 
-def sources(root):
+def sources(root: Path) -> str:
     return os.pathsep.join([str(root / "constructs"), str(root / "lambda")])
 
 
-def path():
+def path() -> dict[str, str]:
     return {"PATH": os.environ["PATH"]}

@@ -20,7 +20,7 @@ KEY = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890
 ARN = "arn:aws:sagemaker:us-east-1:123456789012:cluster/abcdef012345"
 
 
-def declare_everything(stack):
+def declare_everything(stack: Stack) -> None:
     """All a template can hold: every image, every permission, every property, waiters."""
     key = kms.Key.from_key_arn(stack, "Key", KEY)
     alarm = cloudwatch.Alarm.from_alarm_name(stack, "Alarm", "errors")
@@ -49,7 +49,7 @@ def declare_everything(stack):
 
 
 @pytest.fixture(params=["anywhere", "in a known place"])
-def directory(request, tmp_path):
+def directory(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     app = App(outdir=str(tmp_path / "cdk.out"), stack_traces=False)
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     known = Environment(account="123456789012", region="us-east-1")
@@ -59,7 +59,7 @@ def directory(request, tmp_path):
     return tmp_path / "cdk.out"
 
 
-def test_cdk_nag_finds_wildcards_alone_and_every_one_has_its_reason(directory):
+def test_cdk_nag_finds_wildcards_alone_and_every_one_has_its_reason(directory: Path) -> None:
     report = json.loads((directory / "validation-report.json").read_text())
     (found,) = (one for one in report["pluginReports"] if one["pluginName"] == "AwsSolutions")
     assert found["violations"] == []
@@ -69,7 +69,7 @@ def test_cdk_nag_finds_wildcards_alone_and_every_one_has_its_reason(directory):
     assert all(len(reason) > 20 for reason in answered.values())
 
 
-def test_cfn_lint_finds_nothing_but_what_the_cdk_itself_writes(directory):
+def test_cfn_lint_finds_nothing_but_what_the_cdk_itself_writes(directory: Path) -> None:
     linted = subprocess.run(
         [
             str(Path(sys.executable).with_name("cfn-lint")),

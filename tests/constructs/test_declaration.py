@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from aws_cdk import CfnOutput, CfnParameter, Duration, Fn, Stack
+from aws_cdk import App, CfnElement, CfnOutput, CfnParameter, Duration, Fn, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sagemaker as sagemaker
@@ -19,19 +19,22 @@ from hyperpod_patching import (
     SoftwareImage,
 )
 from hyperpod_software.contract.properties import SOFTWARE_TYPE
-from tests.constructs.templates import only
+from tests.constructs.declarations import resource_of
+from tests.constructs.templates import Declared, Synthesize, Template, only
 
 AMI = "ami-0123456789abcdef0"
 ARN = "arn:aws:sagemaker:us-east-1:123456789012:cluster/abcdef012345"
 KEY = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 
 
-def test_only_what_is_declared_is_said_and_defaults_are_left_unsaid(stack, declared):
+def test_only_what_is_declared_is_said_and_defaults_are_left_unsaid(
+    stack: Stack, declared: Declared
+) -> None:
     ClusterSoftware(stack, "Software", cluster="ml", image=SoftwareImage.latest())
     assert declared() == {"ClusterName": "ml", "ImageId": "default"}
 
 
-def test_everything_that_can_be_declared_is_said(stack, declared):
+def test_everything_that_can_be_declared_is_said(stack: Stack, declared: Declared) -> None:
     ClusterSoftware(
         stack,
         "Software",
@@ -87,7 +90,9 @@ def test_everything_that_can_be_declared_is_said(stack, declared):
     ],
     ids=["a batch", "no wait", "an hour's wait"],
 )
-def test_a_part_of_a_rolling_update_is_enough(stack, declared, rolling_update, config):
+def test_a_part_of_a_rolling_update_is_enough(
+    stack: Stack, declared: Declared, rolling_update: RollingUpdate, config: Template
+) -> None:
     ClusterSoftware(
         stack,
         "Software",
@@ -98,7 +103,7 @@ def test_a_part_of_a_rolling_update_is_enough(stack, declared, rolling_update, c
     assert declared()["DeploymentConfig"] == config
 
 
-def test_an_alarm_of_the_stack_is_named_by_its_reference(stack, declared):
+def test_an_alarm_of_the_stack_is_named_by_its_reference(stack: Stack, declared: Declared) -> None:
     metric = cloudwatch.Metric(namespace="Training", metric_name="Errors")
     alarm = cloudwatch.Alarm(stack, "Errors", metric=metric, threshold=1, evaluation_periods=1)
     ClusterSoftware(
@@ -109,7 +114,9 @@ def test_an_alarm_of_the_stack_is_named_by_its_reference(stack, declared):
         rolling_update=RollingUpdate(rollback_alarms=[alarm]),
     )
     (reference,) = declared()["DeploymentConfig"]["AutoRollbackConfiguration"]
-    assert reference == {"AlarmName": {"Ref": stack.get_logical_id(alarm.node.default_child)}}
+    resource = alarm.node.default_child
+    assert isinstance(resource, CfnElement)
+    assert reference == {"AlarmName": {"Ref": stack.get_logical_id(resource)}}
 
 
 @pytest.mark.parametrize(
@@ -125,7 +132,9 @@ def test_an_alarm_of_the_stack_is_named_by_its_reference(stack, declared):
     ],
     ids=["latest", "latest with a revision", "public AMI", "custom AMI"],
 )
-def test_an_image_is_said_as_the_api_says_it(stack, declared, image, said):
+def test_an_image_is_said_as_the_api_says_it(
+    stack: Stack, declared: Declared, image: SoftwareImage, said: Template
+) -> None:
     ClusterSoftware(stack, "Software", cluster="ml", image=image, instance_groups=["workers"])
     assert declared() == {
         "ClusterName": "ml",
@@ -134,7 +143,9 @@ def test_an_image_is_said_as_the_api_says_it(stack, declared, image, said):
     }
 
 
-def test_a_release_can_have_a_revision_that_asks_for_what_is_left(stack, declared):
+def test_a_release_can_have_a_revision_that_asks_for_what_is_left(
+    stack: Stack, declared: Declared
+) -> None:
     image = SoftwareImage.release("1.3.0", revision="2026-11")
     ClusterSoftware(stack, "Software", cluster="ml", image=image)
     assert declared() == {
@@ -144,7 +155,7 @@ def test_a_release_can_have_a_revision_that_asks_for_what_is_left(stack, declare
     }
 
 
-def test_a_release_is_said_for_each_group(stack, declared):
+def test_a_release_is_said_for_each_group(stack: Stack, declared: Declared) -> None:
     ClusterSoftware(
         stack,
         "Software",
@@ -179,12 +190,14 @@ def test_a_release_is_said_for_each_group(stack, declared):
     ],
     ids=["a downgrade", "a line", "a line from a release on"],
 )
-def test_what_else_a_release_may_be_is_said_beside_it(stack, declared, image, said):
+def test_what_else_a_release_may_be_is_said_beside_it(
+    stack: Stack, declared: Declared, image: SoftwareImage, said: Template
+) -> None:
     ClusterSoftware(stack, "Software", cluster="ml", image=image)
     assert declared() == {"ClusterName": "ml", **said}
 
 
-def test_a_line_of_releases_is_said_beside_the_groups(stack, declared):
+def test_a_line_of_releases_is_said_beside_the_groups(stack: Stack, declared: Declared) -> None:
     image = SoftwareImage.release_line("1.3", at_least="1.3.2")
     ClusterSoftware(stack, "Software", cluster="ml", image=image, instance_groups=["a"])
     assert declared() == {
@@ -194,7 +207,7 @@ def test_a_line_of_releases_is_said_beside_the_groups(stack, declared):
     }
 
 
-def test_batches_on_slurm_are_said_beside_the_policy(stack, declared):
+def test_batches_on_slurm_are_said_beside_the_policy(stack: Stack, declared: Declared) -> None:
     ClusterSoftware(
         stack,
         "Software",
@@ -210,7 +223,7 @@ def test_batches_on_slurm_are_said_beside_the_policy(stack, declared):
     }
 
 
-def test_a_release_for_every_group_is_said_once(stack, declared):
+def test_a_release_for_every_group_is_said_once(stack: Stack, declared: Declared) -> None:
     ClusterSoftware(stack, "Software", cluster="ml", image=SoftwareImage.release("1.3.0"))
     assert declared() == {"ClusterName": "ml", "ImageReleaseVersion": "1.3.0"}
 
@@ -224,7 +237,9 @@ def test_a_release_for_every_group_is_said_once(stack, declared):
     ],
     ids=["AWS's own", "a path", "a name"],
 )
-def test_a_parameter_is_read_by_cloudformation(stack, synthesize, name, owner):
+def test_a_parameter_is_read_by_cloudformation(
+    stack: Stack, synthesize: Synthesize, name: str, owner: str | None
+) -> None:
     ClusterSoftware(stack, "Software", cluster="ml", image=SoftwareImage.from_ssm_parameter(name))
     template = synthesize(stack)
     software = only(template, SOFTWARE_TYPE)
@@ -236,7 +251,7 @@ def test_a_parameter_is_read_by_cloudformation(stack, synthesize, name, owner):
     assert software["Properties"].get("ImageOwner") == owner
 
 
-def test_one_parameter_serves_two_declarations(stack, synthesize):
+def test_one_parameter_serves_two_declarations(stack: Stack, synthesize: Synthesize) -> None:
     for group in ("workers", "login"):
         ClusterSoftware(
             stack,
@@ -250,25 +265,25 @@ def test_one_parameter_serves_two_declarations(stack, synthesize):
 
 
 @pytest.mark.parametrize("value", ["ml", ARN])
-def test_a_cluster_is_named_as_it_was_given(stack, declared, value):
+def test_a_cluster_is_named_as_it_was_given(stack: Stack, declared: Declared, value: str) -> None:
     ClusterSoftware(stack, "Software", cluster=value, image=SoftwareImage.latest())
     assert declared()["ClusterName"] == value
 
 
-def test_a_cluster_of_the_stack_is_named_by_its_arn(stack, declared):
+def test_a_cluster_of_the_stack_is_named_by_its_arn(stack: Stack, declared: Declared) -> None:
     cluster = sagemaker.CfnCluster(stack, "Cluster", cluster_name="ml")
     ClusterSoftware(stack, "Software", cluster=cluster, image=SoftwareImage.latest())
     assert declared()["ClusterName"] == {"Fn::GetAtt": ["Cluster", "ClusterArn"]}
 
 
-def test_a_cluster_of_another_stack_is_imported(app, stack, declared):
+def test_a_cluster_of_another_stack_is_imported(app: App, stack: Stack, declared: Declared) -> None:
     other = Stack(app, "Other")
     cluster = sagemaker.CfnCluster(other, "Cluster", cluster_name="ml")
     ClusterSoftware(stack, "Software", cluster=cluster, image=SoftwareImage.latest())
     assert "Fn::ImportValue" in declared()["ClusterName"]
 
 
-def test_tokens_pass_through_unresolved(stack, declared):
+def test_tokens_pass_through_unresolved(stack: Stack, declared: Declared) -> None:
     text = CfnParameter(stack, "Text").value_as_string
     number = CfnParameter(stack, "Number", type="Number").value_as_number
     ClusterSoftware(
@@ -299,7 +314,9 @@ def test_tokens_pass_through_unresolved(stack, declared):
     }
 
 
-def test_a_hundred_groups_with_the_longest_names_are_accepted(stack, declared):
+def test_a_hundred_groups_with_the_longest_names_are_accepted(
+    stack: Stack, declared: Declared
+) -> None:
     groups = [f"{index:03}" + "x" * 60 for index in range(100)]
     ClusterSoftware(
         stack,
@@ -323,15 +340,19 @@ def test_a_hundred_groups_with_the_longest_names_are_accepted(stack, declared):
     ids=["default", "longest without waiters", "shortest", "odd", "longest"],
 )
 def test_cloudformation_waits_longer_than_the_handler(
-    stack, synthesize, timeout, seconds, service_timeout
-):
+    stack: Stack,
+    synthesize: Synthesize,
+    timeout: Duration | None,
+    seconds: int,
+    service_timeout: str,
+) -> None:
     ClusterSoftware(stack, "Software", cluster="ml", image=SoftwareImage.latest(), timeout=timeout)
     software = only(synthesize(stack), SOFTWARE_TYPE)
     assert software["Properties"]["Timeout"] == seconds
     assert software["Properties"]["ServiceTimeout"] == service_timeout
 
 
-def test_the_attributes_can_be_used_in_outputs(stack, synthesize):
+def test_the_attributes_can_be_used_in_outputs(stack: Stack, synthesize: Synthesize) -> None:
     software = ClusterSoftware(stack, "Software", cluster="ml", image=SoftwareImage.latest())
     for name in ("cluster_arn", "outcome", "patched_instance_groups", "patched_node_count"):
         CfnOutput(stack, name.replace("_", ""), value=getattr(software, name))
@@ -339,7 +360,9 @@ def test_the_attributes_can_be_used_in_outputs(stack, synthesize):
     assert got == ["ClusterArn", "Outcome", "PatchedInstanceGroups", "PatchedNodeCount"]
 
 
-def test_the_logical_id_is_the_one_a_stack_was_deployed_with(stack, synthesize):
+def test_the_logical_id_is_the_one_a_stack_was_deployed_with(
+    stack: Stack, synthesize: Synthesize
+) -> None:
     # A changed id would be another resource: every deployed stack would delete and create.
     ClusterSoftware(stack, "Software", cluster="ml", image=SoftwareImage.latest())
     assert set(synthesize(stack)["Resources"]) == {
@@ -352,8 +375,10 @@ def test_the_logical_id_is_the_one_a_stack_was_deployed_with(stack, synthesize):
     }
 
 
-def test_a_renamed_construct_keeps_its_resource_by_its_logical_id(stack, synthesize):
+def test_a_renamed_construct_keeps_its_resource_by_its_logical_id(
+    stack: Stack, synthesize: Synthesize
+) -> None:
     home = Construct(stack, "Home")
     software = ClusterSoftware(home, "Renamed", cluster="ml", image=SoftwareImage.latest())
-    software.node.default_child.node.default_child.override_logical_id("Software344B41CB")
+    resource_of(software).override_logical_id("Software344B41CB")
     assert synthesize(stack)["Resources"]["Software344B41CB"]["Type"] == SOFTWARE_TYPE

@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from typing import Any
 
 import pytest
-from aws_cdk import Duration, Fn
+from aws_cdk import Duration, Fn, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_sagemaker as sagemaker
 from aws_cdk import aws_sns as sns
 from aws_cdk.aws_events_targets import SnsTopic
 
 from hyperpod_patching import ClusterSoftware, HyperPodCluster, SoftwareImage
+from hyperpod_patching._cluster import AnyCluster
 from hyperpod_software.contract.signals import NAMESPACE
 from hyperpod_software.edges.logs import measured
-from tests.constructs.templates import flat, only
+from tests.constructs.templates import Synthesize, flat, only
 
 
 @pytest.fixture
-def software(stack):
+def software(stack: Stack) -> ClusterSoftware:
     return ClusterSoftware(
         stack, "Software", cluster="ml", image=SoftwareImage.latest(), instance_groups=["workers"]
     )
 
 
-def test_the_metrics_are_those_that_the_function_s_log_lines_carry(software):
+def test_the_metrics_are_those_that_the_function_s_log_lines_carry(
+    software: ClusterSoftware,
+) -> None:
     said = measured("ml", 0.0, NodesDone=1, NodesTotal=2, Failures=0)
     (directive,) = said["_aws"]["CloudWatchMetrics"]
     metrics = [
@@ -35,28 +40,33 @@ def test_the_metrics_are_those_that_the_function_s_log_lines_carry(software):
     assert [one["Name"] for one in directive["Metrics"]] == [one.metric_name for one in metrics]
     assert {one.namespace for one in metrics} == {NAMESPACE}
     for one in metrics:
+        assert one.dimensions is not None
         (dimension,) = one.dimensions
         assert directive["Dimensions"] == [[dimension]]
         assert said[dimension] == one.dimensions[dimension]
 
 
-def test_a_metric_takes_the_usual_options(software):
+def test_a_metric_takes_the_usual_options(software: ClusterSoftware) -> None:
     metric = software.metric_failures(period=Duration.minutes(5), statistic="Maximum")
     assert metric.period.to_minutes() == 5
     assert metric.statistic == "Maximum"
     assert software.metric_failures().statistic == "Sum"
 
 
-def test_an_alarm_on_failures_is_one_call(stack, software, synthesize):
+def test_an_alarm_on_failures_is_one_call(
+    stack: Stack, software: ClusterSoftware, synthesize: Synthesize
+) -> None:
     software.metric_failures().create_alarm(stack, "Alarm", threshold=1, evaluation_periods=1)
     alarm = only(synthesize(stack), "AWS::CloudWatch::Alarm")["Properties"]
     assert alarm["Dimensions"] == [{"Name": "ClusterName", "Value": "ml"}]
 
 
 def test_state_changes_are_matched_by_name_where_only_the_name_is_known(
-    stack, software, synthesize
-):
-    software.on_state_change("Changed", target=SnsTopic(sns.Topic(stack, "Topic")))
+    stack: Stack, software: ClusterSoftware, synthesize: Synthesize
+) -> None:
+    topic: Any = sns.Topic(stack, "Topic")  # jsii names parameters otherwise than its interfaces
+    target: Any = SnsTopic(topic)
+    software.on_state_change("Changed", target=target)
     rule = only(synthesize(stack), "AWS::Events::Rule")["Properties"]
     assert rule["EventPattern"] == {
         "source": ["aws.sagemaker"],
@@ -66,7 +76,9 @@ def test_state_changes_are_matched_by_name_where_only_the_name_is_known(
     assert len(rule["Targets"]) == 1
 
 
-def test_state_changes_are_matched_by_arn_where_it_is_known(stack, synthesize):
+def test_state_changes_are_matched_by_arn_where_it_is_known(
+    stack: Stack, synthesize: Synthesize
+) -> None:
     cluster = sagemaker.CfnCluster(stack, "Cluster")
     software = ClusterSoftware(stack, "Software", cluster=cluster, image=SoftwareImage.latest())
     software.on_state_change("Changed")
@@ -84,8 +96,8 @@ def test_state_changes_are_matched_by_arn_where_it_is_known(stack, synthesize):
     ids=["a token", "an ARN", "a name"],
 )
 def test_state_changes_are_matched_by_either_field_where_a_token_may_be_either(
-    stack, synthesize, say, fields
-):
+    stack: Stack, synthesize: Synthesize, say: Callable[[str], AnyCluster], fields: list[str]
+) -> None:
     token = Fn.import_value("Cluster")
     software = ClusterSoftware(stack, "Software", cluster=say(token), image=SoftwareImage.latest())
     software.on_state_change("Changed")
@@ -94,7 +106,9 @@ def test_state_changes_are_matched_by_either_field_where_a_token_may_be_either(
     assert detail == ({"$or": either} if len(either) > 1 else either[0])
 
 
-def test_the_widgets_fit_one_dashboard(stack, software, synthesize):
+def test_the_widgets_fit_one_dashboard(
+    stack: Stack, software: ClusterSoftware, synthesize: Synthesize
+) -> None:
     board = cloudwatch.Dashboard(stack, "Dashboard")
     board.add_widgets(*software.dashboard_widgets())
     body = only(synthesize(stack), "AWS::CloudWatch::Dashboard")["Properties"]["DashboardBody"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Unpack
 
 import jsii
 import pytest
@@ -14,20 +15,29 @@ from aws_cdk import (
     Fn,
     IAspect,
     NestedStack,
+    Stack,
 )
 from aws_cdk import aws_sagemaker as sagemaker
-from constructs import Construct
+from constructs import Construct, IConstruct
 
 from hyperpod_patching import ClusterSoftware, HyperPodCluster, SoftwareImage
+from hyperpod_patching._cluster import AnyCluster
 from hyperpod_software.contract.properties import SOFTWARE_TYPE
+from tests.constructs.declarations import Properties, resource_of
+from tests.constructs.templates import Synthesize, Template
 
 
-def declare(scope, name, cluster="ml", **properties):
-    given = {"image": SoftwareImage.release("1.3.0"), "instance_groups": [name], **properties}
-    return ClusterSoftware(scope, name, cluster=cluster, **given)
+def declare(scope: Construct, name: str, **properties: Unpack[Properties]) -> ClusterSoftware:
+    given: Properties = {
+        "cluster": "ml",
+        "image": SoftwareImage.release("1.3.0"),
+        "instance_groups": [name],
+        **properties,
+    }
+    return ClusterSoftware(scope, name, **given)
 
 
-def waits(template):
+def waits(template: Template) -> dict[str, set[str]]:
     """Which resources each resource waits for, directly or not, by logical id."""
     direct = {
         name: {
@@ -44,7 +54,7 @@ def waits(template):
     return found
 
 
-def order(template):
+def order(template: Template) -> str:
     """The groups in the order of deployment, which is all there is, or a failure."""
     waiting = waits(template)
     kinds = {
@@ -59,17 +69,20 @@ def order(template):
     return "".join(ranked)
 
 
-def logical_id(stack, construct):
-    return stack.resolve(stack.get_logical_id(construct.node.default_child.node.default_child))
+def logical_id(stack: Stack, construct: ClusterSoftware) -> str:
+    name: str = stack.resolve(stack.get_logical_id(resource_of(construct)))
+    return name
 
 
-def test_declarations_of_one_cluster_wait_in_the_order_of_declaration(stack, synthesize):
+def test_declarations_of_one_cluster_wait_in_the_order_of_declaration(
+    stack: Stack, synthesize: Synthesize
+) -> None:
     for name in "abcd":
         declare(stack, name)
     assert order(synthesize(stack)) == "abcd"
 
 
-def test_declarations_of_several_clusters_do_not_wait(stack, synthesize):
+def test_declarations_of_several_clusters_do_not_wait(stack: Stack, synthesize: Synthesize) -> None:
     for name in "ab":
         declare(stack, name, cluster=f"ml-{name}")
     template = synthesize(stack)
@@ -79,15 +92,16 @@ def test_declarations_of_several_clusters_do_not_wait(stack, synthesize):
     assert not any(waiting[name] & found for name in found)
 
 
-def test_one_cluster_said_in_several_ways_is_one_row(stack, synthesize):
+def test_one_cluster_said_in_several_ways_is_one_row(stack: Stack, synthesize: Synthesize) -> None:
     cluster = sagemaker.CfnCluster(stack, "Cluster", cluster_name="ml")
-    ways = (cluster.ref, cluster, "ml", HyperPodCluster.from_cluster_arn(cluster.attr_cluster_arn))
+    arn = HyperPodCluster.from_cluster_arn(cluster.attr_cluster_arn)
+    ways: tuple[AnyCluster, ...] = (cluster.ref, cluster, "ml", arn)
     for name, way in zip("abcd", ways, strict=True):
         declare(stack, name, cluster=way)
     assert order(synthesize(stack)) == "abcd"
 
 
-def test_what_joins_two_rows_makes_them_one(stack, synthesize):
+def test_what_joins_two_rows_makes_them_one(stack: Stack, synthesize: Synthesize) -> None:
     cluster = sagemaker.CfnCluster(stack, "Cluster", cluster_name="ml")
     declare(stack, "a", cluster="ml")
     declare(stack, "b", cluster=Fn.ref("Cluster"))
@@ -98,7 +112,7 @@ def test_what_joins_two_rows_makes_them_one(stack, synthesize):
 @pytest.mark.parametrize(
     "way", ["directly", "by scope", "by another", "by reference", "by a text", "late"]
 )
-def test_an_order_that_was_given_is_kept(stack, synthesize, way):
+def test_an_order_that_was_given_is_kept(stack: Stack, synthesize: Synthesize, way: str) -> None:
     first, home = Construct(stack, "First"), Construct(stack, "Home")
     a, _, c = declare(first, "a"), declare(stack, "b"), declare(home, "c")
     match way:
@@ -118,11 +132,11 @@ def test_an_order_that_was_given_is_kept(stack, synthesize, way):
             counted = {"DisplayName": Fn.sub(f"${{{logical_id(stack, c)}.PatchedNodeCount}}")}
             between = CfnResource(stack, "Between", type="AWS::SNS::Topic", properties=counted)
             a.node.add_dependency(between)
-        case "late":
+        case _:  # late
 
             @jsii.implements(IAspect)
             class Late:
-                def visit(self, node):
+                def visit(self, node: IConstruct) -> None:
                     if node.node.path == stack.node.path:
                         a.node.add_dependency(c)
 
@@ -131,8 +145,8 @@ def test_an_order_that_was_given_is_kept(stack, synthesize, way):
 
 
 def test_the_next_declaration_of_a_cluster_waits_for_the_last_waiter_of_the_one_before(
-    stack, synthesize
-):
+    stack: Stack, synthesize: Synthesize
+) -> None:
     for name in "abc":
         declare(stack, name, timeout=Duration.hours(2))
     template = synthesize(stack)
@@ -145,7 +159,9 @@ def test_the_next_declaration_of_a_cluster_waits_for_the_last_waiter_of_the_one_
         assert all(last in waiting[one] for one in chain)
 
 
-def test_a_nested_stack_that_waits_for_a_declaration_makes_no_cycle(stack, synthesize):
+def test_a_nested_stack_that_waits_for_a_declaration_makes_no_cycle(
+    stack: Stack, synthesize: Synthesize
+) -> None:
     a, b = declare(stack, "a"), declare(stack, "b")
     nested = NestedStack(stack, "Nested")
     CfnResource(nested, "Topic", type="AWS::SNS::Topic").node.add_dependency(b)
@@ -153,7 +169,7 @@ def test_a_nested_stack_that_waits_for_a_declaration_makes_no_cycle(stack, synth
     assert order(synthesize(stack)) == "ba"
 
 
-def test_a_cycle_of_the_app_s_own_is_not_made_longer(stack, synthesize):
+def test_a_cycle_of_the_app_s_own_is_not_made_longer(stack: Stack, synthesize: Synthesize) -> None:
     one, other = declare(stack, "a"), declare(stack, "b")
     for each, awaited in ((one, other), (other, one)):
         between = CfnResource(

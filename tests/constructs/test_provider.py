@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Unpack
 
 import pytest
 from aws_cdk import App, NestedStack, Stack
@@ -13,7 +16,16 @@ from aws_cdk import aws_sagemaker as sagemaker
 
 from hyperpod_patching import ClusterSoftware, SoftwareImage
 from hyperpod_software.contract.properties import SOFTWARE_TYPE
-from tests.constructs.templates import flat, of_type, only, statements
+from tests.constructs.declarations import Properties
+from tests.constructs.templates import (
+    Synthesize,
+    Template,
+    flat,
+    of_type,
+    only,
+    statements,
+    template_of,
+)
 
 AMI = "ami-0123456789abcdef0"
 ARN = "arn:aws:sagemaker:us-east-1:123456789012:cluster/abcdef012345"
@@ -21,23 +33,27 @@ KEY = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890
 HERE = "<AWS::Region>:<AWS::AccountId>"
 
 
-def software(stack, name="Software", *, cluster="ml", image=None, groups=None, **properties):
-    return ClusterSoftware(
-        stack,
-        name,
-        cluster=cluster,
-        image=image or SoftwareImage.latest(),
-        instance_groups=groups or [name],
+def software(
+    stack: Stack, name: str = "Software", **properties: Unpack[Properties]
+) -> ClusterSoftware:
+    given: Properties = {
+        "cluster": "ml",
+        "image": SoftwareImage.latest(),
+        "instance_groups": [name],
         **properties,
-    )
+    }
+    return ClusterSoftware(stack, name, **given)
 
 
-def prefix_of(template):
+def prefix_of(template: Template) -> str:
     function = only(template, "AWS::Lambda::Function")["Properties"]
-    return function["Environment"]["Variables"]["HYPERPOD_SOFTWARE_PREFIX"]
+    prefix: str = function["Environment"]["Variables"]["HYPERPOD_SOFTWARE_PREFIX"]
+    return prefix
 
 
-def test_every_declaration_of_a_stack_shares_one_function(stack, synthesize):
+def test_every_declaration_of_a_stack_shares_one_function(
+    stack: Stack, synthesize: Synthesize
+) -> None:
     for name in ("workers", "login", "controller"):
         software(stack, name)
     template = synthesize(stack)
@@ -52,7 +68,7 @@ def test_every_declaration_of_a_stack_shares_one_function(stack, synthesize):
         assert len(of_type(template, kind)) == 1
 
 
-def test_the_function_is_as_declared(stack, synthesize):
+def test_the_function_is_as_declared(stack: Stack, synthesize: Synthesize) -> None:
     software(stack)
     function = only(synthesize(stack), "AWS::Lambda::Function")["Properties"]
     del function["Code"], function["Role"], function["LoggingConfig"], function["Environment"]
@@ -66,7 +82,7 @@ def test_the_function_is_as_declared(stack, synthesize):
     }
 
 
-def test_the_log_outlives_the_stack_by_a_year(stack, synthesize):
+def test_the_log_outlives_the_stack_by_a_year(stack: Stack, synthesize: Synthesize) -> None:
     software(stack)
     template = synthesize(stack)
     assert only(template, "AWS::Logs::LogGroup") == {
@@ -79,7 +95,9 @@ def test_the_log_outlives_the_stack_by_a_year(stack, synthesize):
     assert function["LoggingConfig"]["LogGroup"]["Ref"] in template["Resources"]
 
 
-def test_the_role_has_no_managed_policy_and_the_function_none_but_this_role(stack, synthesize):
+def test_the_role_has_no_managed_policy_and_the_function_none_but_this_role(
+    stack: Stack, synthesize: Synthesize
+) -> None:
     software(stack)
     template = synthesize(stack)
     assert set(only(template, "AWS::IAM::Role")["Properties"]) == {
@@ -88,7 +106,9 @@ def test_the_role_has_no_managed_policy_and_the_function_none_but_this_role(stac
     }
 
 
-def test_the_resource_waits_for_the_policy_and_the_permission(stack, synthesize):
+def test_the_resource_waits_for_the_policy_and_the_permission(
+    stack: Stack, synthesize: Synthesize
+) -> None:
     software(stack)
     template = synthesize(stack)
     awaited = {
@@ -97,7 +117,7 @@ def test_the_resource_waits_for_the_policy_and_the_permission(stack, synthesize)
     assert awaited == {"AWS::IAM::Policy", "AWS::Lambda::Permission"}
 
 
-def test_the_role_may_do_this_and_nothing_else(stack, synthesize):
+def test_the_role_may_do_this_and_nothing_else(stack: Stack, synthesize: Synthesize) -> None:
     software(stack, cluster=ARN)
     template = synthesize(stack)
     prefix = prefix_of(template)
@@ -134,7 +154,9 @@ def test_the_role_may_do_this_and_nothing_else(stack, synthesize):
     }
 
 
-def test_only_rules_of_the_function_itself_may_call_it(stack, synthesize):
+def test_only_rules_of_the_function_itself_may_call_it(
+    stack: Stack, synthesize: Synthesize
+) -> None:
     software(stack)
     template = synthesize(stack)
     assert flat(only(template, "AWS::Lambda::Permission")["Properties"]) == {
@@ -146,21 +168,25 @@ def test_only_rules_of_the_function_itself_may_call_it(stack, synthesize):
 
 
 @pytest.mark.parametrize("way", ["construct", "attribute"])
-def test_a_cluster_of_the_stack_is_permitted_by_its_arn(stack, synthesize, way):
+def test_a_cluster_of_the_stack_is_permitted_by_its_arn(
+    stack: Stack, synthesize: Synthesize, way: str
+) -> None:
     cluster = sagemaker.CfnCluster(stack, "Cluster")
     software(stack, cluster=cluster if way == "construct" else cluster.attr_cluster_arn)
     permitted = statements(synthesize(stack))["sagemaker:DescribeCluster"]
     assert permitted["Resource"] == "<Cluster.ClusterArn>"
 
 
-def test_a_name_alone_permits_the_clusters_of_the_region(stack, synthesize):
+def test_a_name_alone_permits_the_clusters_of_the_region(
+    stack: Stack, synthesize: Synthesize
+) -> None:
     software(stack)
     permitted = statements(synthesize(stack))["sagemaker:DescribeCluster"]
     assert permitted["Resource"] == f"arn:<AWS::Partition>:sagemaker:{HERE}:cluster/*"
     assert "Condition" not in permitted
 
 
-def test_tags_narrow_the_permission_for_a_name(stack, synthesize):
+def test_tags_narrow_the_permission_for_a_name(stack: Stack, synthesize: Synthesize) -> None:
     software(stack, cluster_tags={"team": "ml", "stage": "prod"})
     permitted = statements(synthesize(stack))["sagemaker:DescribeCluster"]
     assert permitted["Condition"] == {
@@ -178,7 +204,9 @@ def test_tags_narrow_the_permission_for_a_name(stack, synthesize):
     ],
     ids=["latest", "release", "public AMI", "AWS's parameter"],
 )
-def test_an_image_of_aws_needs_no_permission_for_ec2_or_kms(stack, synthesize, image):
+def test_an_image_of_aws_needs_no_permission_for_ec2_or_kms(
+    stack: Stack, synthesize: Synthesize, image: SoftwareImage
+) -> None:
     software(stack, image=image)
     assert not [name for name in statements(synthesize(stack)) if name.startswith(("ec2", "kms"))]
 
@@ -188,7 +216,9 @@ def test_an_image_of_aws_needs_no_permission_for_ec2_or_kms(stack, synthesize, i
     [SoftwareImage.custom_ami(AMI), SoftwareImage.from_ssm_parameter("/ml/golden-image")],
     ids=["by id", "by parameter"],
 )
-def test_a_custom_ami_needs_permission_to_look_at_it_and_to_share_it(stack, synthesize, image):
+def test_a_custom_ami_needs_permission_to_look_at_it_and_to_share_it(
+    stack: Stack, synthesize: Synthesize, image: SoftwareImage
+) -> None:
     software(stack, image=image)
     found = {k: v for k, v in statements(synthesize(stack)).items() if k.startswith(("ec2", "kms"))}
     assert found == {
@@ -207,7 +237,9 @@ def test_a_custom_ami_needs_permission_to_look_at_it_and_to_share_it(stack, synt
     }
 
 
-def test_a_key_is_permitted_by_its_arn_and_grants_only_to_aws_services(stack, synthesize):
+def test_a_key_is_permitted_by_its_arn_and_grants_only_to_aws_services(
+    stack: Stack, synthesize: Synthesize
+) -> None:
     key = kms.Key.from_key_arn(stack, "Key", KEY)
     software(stack, image=SoftwareImage.custom_ami(AMI, encryption_key=key))
     found = statements(synthesize(stack))
@@ -220,8 +252,8 @@ def test_a_key_is_permitted_by_its_arn_and_grants_only_to_aws_services(stack, sy
 
 
 @pytest.mark.parametrize("way", ["by name", "of the stack", "by ARN"])
-def test_an_alias_permits_the_key_behind_it(stack, synthesize, way):
-    key = {
+def test_an_alias_permits_the_key_behind_it(stack: Stack, synthesize: Synthesize, way: str) -> None:
+    ways: dict[str, Callable[[], kms.IKey]] = {
         "by name": lambda: kms.Alias.from_alias_name(stack, "Key", "alias/golden"),
         "of the stack": lambda: kms.Alias(
             stack,
@@ -232,8 +264,8 @@ def test_an_alias_permits_the_key_behind_it(stack, synthesize, way):
         "by ARN": lambda: kms.Key.from_key_arn(
             stack, "Key", "arn:aws:kms:us-east-1:123456789012:alias/golden"
         ),
-    }[way]()
-    software(stack, image=SoftwareImage.custom_ami(AMI, encryption_key=key))
+    }
+    software(stack, image=SoftwareImage.custom_ami(AMI, encryption_key=ways[way]()))
     found = statements(synthesize(stack))
     alias = {"ForAnyValue:StringEquals": {"kms:ResourceAliases": "alias/golden"}}
     for action, condition in {
@@ -247,7 +279,9 @@ def test_an_alias_permits_the_key_behind_it(stack, synthesize, way):
         }
 
 
-def test_where_roles_are_made_by_others_the_report_lists_all_that_ours_needs(tmp_path):
+def test_where_roles_are_made_by_others_the_report_lists_all_that_ours_needs(
+    tmp_path: Path,
+) -> None:
     app = App(outdir=str(tmp_path / "out"), stack_traces=False)
     iam.Role.customize_roles(
         app,
@@ -255,7 +289,7 @@ def test_where_roles_are_made_by_others_the_report_lists_all_that_ours_needs(tmp
         use_precreated_roles={"Training/HyperPodSoftwareProvider/Role": "Patching"},
     )
     software(Stack(app, "Training"), cluster=ARN)
-    template = app.synth().get_stack_by_name("Training").template
+    template = template_of(app)
     kinds = {one["Type"] for one in template["Resources"].values()}
     assert not {kind for kind in kinds if kind.startswith("AWS::IAM")}
     function = only(template, "AWS::Lambda::Function")["Properties"]
@@ -273,19 +307,21 @@ def test_where_roles_are_made_by_others_the_report_lists_all_that_ours_needs(tmp
     }
 
 
-def ordinary(tmp_path, **properties):
+def ordinary(tmp_path: Path, **properties: Unpack[Properties]) -> Template:
     app = App(outdir=str(tmp_path / "ordinary"), stack_traces=False)
     software(Stack(app, "Training"), **properties)
-    return app.synth().get_stack_by_name("Training").template
+    return template_of(app)
 
 
-def actions(statement):
+def actions(statement: Template) -> list[str]:
     said = statement["Action"]
     return [said] if isinstance(said, str) else said
 
 
 @pytest.mark.parametrize("count", [46, 480])
-def test_as_many_clusters_by_arn_as_a_stack_can_hold_fit_the_role(stack, synthesize, count):
+def test_as_many_clusters_by_arn_as_a_stack_can_hold_fit_the_role(
+    stack: Stack, synthesize: Synthesize, count: int
+) -> None:
     arns = [f"{ARN[:-5]}{index:05}" for index in range(count)]
     for index, arn in enumerate(arns):
         software(stack, f"s{index}", cluster=arn)
@@ -315,7 +351,7 @@ def test_as_many_clusters_by_arn_as_a_stack_can_hold_fit_the_role(stack, synthes
         assert its, "a resource waits for the policy that permits its cluster"
 
 
-def written(policy):
+def written(policy: Template) -> int:
     document = flat(policy["Properties"]["PolicyDocument"])
     text = json.dumps(document, separators=(",", ":"))
     for name, value in {
@@ -327,13 +363,15 @@ def written(policy):
     return len(text)
 
 
-def test_the_same_permission_is_given_once(stack, synthesize):
+def test_the_same_permission_is_given_once(stack: Stack, synthesize: Synthesize) -> None:
     for name in ("workers", "login"):
         software(stack, name, image=SoftwareImage.custom_ami(AMI))
     statements(synthesize(stack))  # fails on a doubled one
 
 
-def test_names_of_rules_and_parameters_begin_with_what_no_other_stack_has(app, stack, synthesize):
+def test_names_of_rules_and_parameters_begin_with_what_no_other_stack_has(
+    app: App, stack: Stack, synthesize: Synthesize
+) -> None:
     nested = NestedStack(stack, "Nested")
     renamed = Stack(app, "Renamed", stack_name="Training-2")
     software(stack)
@@ -351,16 +389,14 @@ def test_names_of_rules_and_parameters_begin_with_what_no_other_stack_has(app, s
     assert all(re.fullmatch("HyperPodSoftware-[0-9a-f]{8}", prefix) for prefix in prefixes)
 
 
-def nested_prefix(outdir, template_file):
-    from pathlib import Path  # noqa: PLC0415
-
+def nested_prefix(outdir: str, template_file: str) -> str:
     return prefix_of(json.loads((Path(outdir) / template_file).read_text()))
 
 
-def test_the_same_code_deployed_under_two_stack_names_makes_different_names(tmp_path):
-    found = set()
+def test_the_same_code_deployed_under_two_stack_names_makes_different_names(tmp_path: Path) -> None:
+    found: set[str] = set()
     for name in ("blue", "green"):
         app = App(outdir=str(tmp_path / name))
         software(Stack(app, "Training", stack_name=name))
-        found.add(prefix_of(app.synth().get_stack_by_name(name).template))
+        found.add(prefix_of(template_of(app, name)))
     assert len(found) == 2

@@ -25,7 +25,7 @@ SERVICES = sorted(OPERATIONS)
 
 
 @pytest.fixture(scope="module")
-def reduced(tmp_path_factory) -> Loader:
+def reduced(tmp_path_factory: pytest.TempPathFactory) -> Loader:
     """What reads the reduced data, as the SDK does."""
     directory = tmp_path_factory.mktemp("data")
     for name, content in sdk_data(DATA):
@@ -55,6 +55,7 @@ def calls_in(source: str) -> Iterator[tuple[str, str]]:
         assert isinstance(node.value, ast.Call)
         (service,) = node.value.args
         assert isinstance(service, ast.Constant)
+        assert isinstance(service.value, str)
         yield service.value, node.attr
 
 
@@ -64,7 +65,7 @@ def is_client(node: ast.AST) -> bool:
     )
 
 
-def test_the_operations_are_those_the_handler_calls():
+def test_the_operations_are_those_the_handler_calls() -> None:
     called = {
         call for file in sorted(LAMBDA.rglob("*.py")) for call in calls_in(file.read_text("utf-8"))
     }
@@ -76,7 +77,7 @@ def test_the_operations_are_those_the_handler_calls():
     assert called == listed
 
 
-def test_only_one_module_makes_clients():
+def test_only_one_module_makes_clients() -> None:
     makers = {
         file.relative_to(LAMBDA).as_posix()
         for file in LAMBDA.rglob("*.py")
@@ -92,7 +93,7 @@ def test_only_one_module_makes_clients():
         'hand_on(client("ssm"))',
     ],
 )
-def test_a_client_that_hides_its_calls_is_refused(source: str):
+def test_a_client_that_hides_its_calls_is_refused(source: str) -> None:
     with pytest.raises(AssertionError, match="must be followed by the operation"):
         list(calls_in(source))
 
@@ -126,7 +127,7 @@ def plain(value: Any) -> Any:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_what_is_left_says_the_same(service: str, reduced: Loader, whole: Loader):
+def test_what_is_left_says_the_same(service: str, reduced: Loader, whole: Loader) -> None:
     left, all_of_it = (
         ServiceModel(loader.load_service_model(service, "service-2"), service)
         for loader in (reduced, whole)
@@ -145,7 +146,7 @@ def test_what_is_left_says_the_same(service: str, reduced: Loader, whole: Loader
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_where_a_service_is_says_the_same(service: str, reduced: Loader, whole: Loader):
+def test_where_a_service_is_says_the_same(service: str, reduced: Loader, whole: Loader) -> None:
     kind = "endpoint-rule-set-1"
     assert reduced.load_service_model(service, kind) == whole.load_service_model(service, kind)
     prefix = whole.load_service_model(service, "service-2")["metadata"]["endpointPrefix"]
@@ -161,7 +162,7 @@ def test_where_a_service_is_says_the_same(service: str, reduced: Loader, whole: 
             assert found == all_of_it.construct_endpoint(prefix, region)
 
 
-def test_texts_are_left_out_and_members_of_their_name_are_not():
+def test_texts_are_left_out_and_members_of_their_name_are_not() -> None:
     model = {
         "metadata": {"endpointPrefix": "some"},
         "documentation": "About the service.",
@@ -188,5 +189,5 @@ def test_texts_are_left_out_and_members_of_their_name_are_not():
     }
 
 
-def test_it_is_small():
+def test_it_is_small() -> None:
     assert sum(len(content) for _, content in sdk_data(DATA)) < 150_000

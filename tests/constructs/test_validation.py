@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import jsii
 import pytest
 from aws_cdk import (
@@ -10,6 +13,7 @@ from aws_cdk import (
     Duration,
     Environment,
     Fn,
+    IResolvable,
     IStableAnyProducer,
     Lazy,
     Stack,
@@ -18,6 +22,7 @@ from aws_cdk import (
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sagemaker as sagemaker
+from aws_cdk.aws_cloudwatch import IAlarm
 
 from hyperpod_patching import (
     BatchSize,
@@ -38,24 +43,24 @@ KEY = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890
 
 @jsii.implements(IStableAnyProducer)
 class OnceKnown:
-    def produce(self):
+    def produce(self) -> object:
         return {"eks": EKS}
 
 
 class Unprintable:
-    def __repr__(self):
+    def __repr__(self) -> str:
         raise RuntimeError
 
 
-def alarms(stack, *names):
+def alarms(stack: Stack, *names: str) -> list[IAlarm]:
     return [
         cloudwatch.Alarm.from_alarm_name(stack, f"Alarm{index}", name)
         for index, name in enumerate(names)
     ]
 
 
-def declare(stack, **properties):
-    given = {"cluster": "ml", "image": SoftwareImage.latest(), **properties}
+def declare(stack: Stack, **properties: Any) -> ClusterSoftware:
+    given: dict[str, Any] = {"cluster": "ml", "image": SoftwareImage.latest(), **properties}
     return ClusterSoftware(stack, "Software", **given)
 
 
@@ -119,7 +124,9 @@ def declare(stack, **properties):
     ],
     ids=lambda value: value if isinstance(value, str) else "-".join(value),
 )
-def test_a_bad_property_is_refused(stack, properties, complaint):
+def test_a_bad_property_is_refused(
+    stack: Stack, properties: dict[str, object], complaint: str
+) -> None:
     with pytest.raises(PropertyError, match=complaint) as refused:
         declare(stack, **properties)
     assert isinstance(refused.value, ValueError)
@@ -128,22 +135,23 @@ def test_a_bad_property_is_refused(stack, properties, complaint):
     assert len(message) < 300
 
 
+# What is ignored below is a mistake for mypy too, which not everyone runs.
 @pytest.mark.parametrize(
     ("make", "complaint"),
     [
         (lambda: SoftwareImage.custom_ami("default"), "image_id is 'default', but must be an AMI"),
         (lambda: SoftwareImage.custom_ami("ami-1234567"), "ami- and 8 to 17 hexadecimal digits"),
         (lambda: SoftwareImage.custom_ami(AMI + "0"), "image_id is 'ami-0123456789abcdef00'"),
-        (lambda: SoftwareImage.custom_ami(None), "image_id is None"),
-        (lambda: SoftwareImage.custom_ami(AMI, encryption_key=KEY), "encryption_key is 'arn:aws"),
+        (lambda: SoftwareImage.custom_ami(None), "image_id is None"),  # type: ignore[arg-type]
+        (lambda: SoftwareImage.custom_ami(AMI, encryption_key=KEY), "encryption_key is 'arn:aws"),  # type: ignore[arg-type]
         (lambda: SoftwareImage.public_ami("ami-0123456g"), "image_id is 'ami-0123456g'"),
         (lambda: SoftwareImage.release("1.3"), "version is '1.3', but must be a release version"),
         (lambda: SoftwareImage.release("v1.3.0"), "version is 'v1.3.0'"),
         (lambda: SoftwareImage.release("1.3." + "0" * 61), "of at most 64 characters"),
-        (lambda: SoftwareImage.release(1.3), "version is 1.3"),
-        (lambda: SoftwareImage.release("1.3.0", allow_downgrade="no"), "must be True or False"),
+        (lambda: SoftwareImage.release(1.3), "version is 1.3"),  # type: ignore[arg-type]
+        (lambda: SoftwareImage.release("1.3.0", allow_downgrade="no"), "must be True or False"),  # type: ignore[arg-type]
         (lambda: SoftwareImage.release_line("1.3.0"), "line is '1.3.0', but must be a line of"),
-        (lambda: SoftwareImage.release_line(1.3), "line is 1.3, but must be a line of releases"),
+        (lambda: SoftwareImage.release_line(1.3), "line is 1.3, but must be a line of releases"),  # type: ignore[arg-type]
         (lambda: SoftwareImage.release_line("1." + "0" * 61), "line is '1.000"),
         (lambda: SoftwareImage.release_line(TOKEN), "a line of releases .* known at synthesis"),
         (
@@ -174,35 +182,37 @@ def test_a_bad_property_is_refused(stack, properties, complaint):
         (lambda: BatchSize.count(-1), "BatchSize.count is -1"),
         (lambda: BatchSize.count(6759), "BatchSize.count is 6759, but must be .* from 1 to 6758"),
         (lambda: BatchSize.count(1.5), "BatchSize.count is 1.5"),
-        (lambda: BatchSize.count("4"), "BatchSize.count is '4'"),
+        (lambda: BatchSize.count("4"), "BatchSize.count is '4'"),  # type: ignore[arg-type]
         (lambda: BatchSize.count(True), "BatchSize.count is True"),
         (lambda: BatchSize.count(float("nan")), "BatchSize.count is nan"),
         (lambda: BatchSize.percent(0), "BatchSize.percent is 0, but must be a whole number from"),
         (lambda: BatchSize.percent(101), "BatchSize.percent is 101.*from 1 to 100"),
         (lambda: BatchSize("PERCENT", 4), "BatchSize.type is 'PERCENT'"),
         (RollingUpdate, "rolling_update is None, but must be at least one of"),
-        (lambda: RollingUpdate(max_batch_size=4), "max_batch_size is 4, but must be BatchSize"),
+        (lambda: RollingUpdate(max_batch_size=4), "max_batch_size is 4, but must be BatchSize"),  # type: ignore[arg-type]
         (
             lambda: RollingUpdate(rollback_max_batch_size=BatchSize.count(1)),
             "max_batch_size is None, but must be given with rollback_max_batch_size",
         ),
-        (lambda: RollingUpdate(wait_interval=60), "wait_interval is 60, but must be a Duration"),
+        (lambda: RollingUpdate(wait_interval=60), "wait_interval is 60, but must be a Duration"),  # type: ignore[arg-type]
         (
             lambda: RollingUpdate(wait_interval=Duration.seconds(3601)),
             "wait_interval is '3601 seconds', but must be whole seconds from 0 to 3600",
         ),
         (lambda: RollingUpdate(wait_interval=Duration.millis(1500)), "is '1.5 seconds'"),
         (lambda: RollingUpdate(rollback_alarms=[]), "rollback_alarms is '0 alarms', but must be 1"),
-        (lambda: RollingUpdate(rollback_alarms="errors"), "but must be a list of alarms"),
+        (lambda: RollingUpdate(rollback_alarms="errors"), "but must be a list of alarms"),  # type: ignore[arg-type]
         (
-            lambda: RollingUpdate(wait_interval=Duration.minutes(1), allow_on_slurm=1),
+            lambda: RollingUpdate(wait_interval=Duration.minutes(1), allow_on_slurm=1),  # type: ignore[arg-type]
             "allow_on_slurm is 1, but must be True or False",
         ),
         (lambda: RollingUpdate(allow_on_slurm=True), "must be at least one of max_batch_size"),
-        (lambda: RollingUpdate(rollback_alarms=["a"]), r"rollback_alarms\[0\] is 'a', but must be"),
+        (lambda: RollingUpdate(rollback_alarms=["a"]), r"rollback_alarms\[0\] is 'a', but must be"),  # type: ignore[list-item]
     ],
 )
-def test_a_bad_value_is_refused_where_it_is_written(make, complaint):
+def test_a_bad_value_is_refused_where_it_is_written(
+    make: Callable[[], object], complaint: str
+) -> None:
     with pytest.raises(PropertyError, match=complaint) as refused:
         make()
     assert len(str(refused.value)) < 300
@@ -222,27 +232,27 @@ def test_a_bad_value_is_refused_where_it_is_written(make, complaint):
     ],
     ids=["eleven", "blank", "long", "two lines", "control", "surrogate", "twice", "an ARN"],
 )
-def test_bad_alarms_are_refused(stack, names, complaint):
+def test_bad_alarms_are_refused(stack: Stack, names: list[str], complaint: str) -> None:
     with pytest.raises(PropertyError, match=complaint):
         RollingUpdate(rollback_alarms=alarms(stack, *names))
 
 
-def test_ten_alarms_with_the_longest_names_are_accepted(stack):
+def test_ten_alarms_with_the_longest_names_are_accepted(stack: Stack) -> None:
     RollingUpdate(rollback_alarms=alarms(stack, *[f"{index}" + "x" * 254 for index in range(10)]))
 
 
-def test_a_key_for_a_public_image_is_refused(stack):
+def test_a_key_for_a_public_image_is_refused(stack: Stack) -> None:
     key = kms.Key.from_key_arn(stack, "Key", KEY)
     with pytest.raises(PropertyError, match="left out for a parameter under /aws/"):
         SoftwareImage.from_ssm_parameter("/aws/service/ami", encryption_key=key)
 
 
-def test_tags_beside_a_cluster_of_the_stack_are_refused(stack):
+def test_tags_beside_a_cluster_of_the_stack_are_refused(stack: Stack) -> None:
     with pytest.raises(PropertyError, match="left out where the cluster's ARN is known"):
         declare(stack, cluster=sagemaker.CfnCluster(stack, "Cluster"), cluster_tags={"team": "ml"})
 
 
-def test_a_list_of_groups_that_only_cloudformation_knows_is_refused(stack):
+def test_a_list_of_groups_that_only_cloudformation_knows_is_refused(stack: Stack) -> None:
     groups = CfnParameter(stack, "Groups", type="CommaDelimitedList").value_as_list
     with pytest.raises(PropertyError, match="a list whose length is known at synthesis"):
         declare(stack, instance_groups=groups)
@@ -261,7 +271,7 @@ PLACES = pytest.mark.parametrize(
 
 
 @PLACES
-def test_an_arn_of_another_place_is_refused(account, region, complaint):
+def test_an_arn_of_another_place_is_refused(account: str, region: str, complaint: str) -> None:
     stack = Stack(App(), "Training", env=Environment(account=account, region=region))
     for arn in (ARN, HyperPodCluster.from_cluster_arn(ARN)):
         with pytest.raises(PropertyError, match=f"cluster is 'arn:.*{complaint}"):
@@ -269,7 +279,9 @@ def test_an_arn_of_another_place_is_refused(account, region, complaint):
 
 
 @PLACES
-def test_a_cluster_of_a_stack_in_another_place_is_refused(account, region, complaint):
+def test_a_cluster_of_a_stack_in_another_place_is_refused(
+    account: str, region: str, complaint: str
+) -> None:
     app = App()
     home = Stack(app, "Home", env=Environment(account="123456789012", region="us-east-1"))
     cluster = sagemaker.CfnCluster(home, "Cluster", cluster_name="ml")
@@ -280,7 +292,7 @@ def test_a_cluster_of_a_stack_in_another_place_is_refused(account, region, compl
 
 
 @PLACES
-def test_an_alarm_of_another_place_is_refused(account, region, complaint):
+def test_an_alarm_of_another_place_is_refused(account: str, region: str, complaint: str) -> None:
     app = App()
     home = Stack(app, "Home", env=Environment(account="123456789012", region="us-east-1"))
     metric = cloudwatch.Metric(namespace="Training", metric_name="Errors")
@@ -293,14 +305,14 @@ def test_an_alarm_of_another_place_is_refused(account, region, complaint):
 
 
 @pytest.mark.parametrize("region", [None, "us-east-1"], ids=["anywhere", "a known region"])
-def test_an_arn_of_another_partition_is_refused(region):
+def test_an_arn_of_another_partition_is_refused(region: str | None) -> None:
     stack = Stack(App(), "Training", env=Environment(region=region))
     arn = ARN.replace("arn:aws:", "arn:aws-cn:")
     with pytest.raises(PropertyError, match=r"in the partition of us-east-1, aws$"):
         declare(stack, cluster=arn)
 
 
-def test_an_arn_of_which_parts_are_tokens_is_accepted(stack):
+def test_an_arn_of_which_parts_are_tokens_is_accepted(stack: Stack) -> None:
     declare(
         stack,
         cluster=stack.format_arn(service="sagemaker", resource="cluster", resource_name="a" * 12),
@@ -308,38 +320,44 @@ def test_an_arn_of_which_parts_are_tokens_is_accepted(stack):
     declare(Stack(), cluster=f"arn:{TOKEN}")
 
 
-def orchestrated_by(**properties):
-    return sagemaker.CfnCluster.OrchestratorProperty(**properties)
+OrchestratorProperty = sagemaker.CfnCluster.OrchestratorProperty
+Orchestrator = OrchestratorProperty | IResolvable | None
 
 
 @pytest.mark.parametrize(
     "orchestrator",
-    [None, orchestrated_by(slurm={"slurmConfigStrategy": "Managed"})],
+    [None, OrchestratorProperty(slurm={"slurmConfigStrategy": "Managed"})],
     ids=["nothing said", "Slurm"],
 )
-def test_batches_on_a_cluster_that_is_not_of_eks_are_refused(stack, orchestrator):
+def test_batches_on_a_cluster_that_is_not_of_eks_are_refused(
+    stack: Stack, orchestrator: Orchestrator
+) -> None:
     cluster = sagemaker.CfnCluster(stack, "Cluster", orchestrator=orchestrator)
-    batches = {"max_batch_size": BatchSize.count(1)}
+    size = BatchSize.count(1)
     with pytest.raises(PropertyError, match="Training/Cluster, which is not orchestrated by EKS"):
-        declare(stack, cluster=cluster, rolling_update=RollingUpdate(**batches))
-    declare(stack, cluster=cluster, rolling_update=RollingUpdate(**batches, allow_on_slurm=True))
+        declare(stack, cluster=cluster, rolling_update=RollingUpdate(max_batch_size=size))
+    declare(
+        stack,
+        cluster=cluster,
+        rolling_update=RollingUpdate(max_batch_size=size, allow_on_slurm=True),
+    )
 
 
 @pytest.mark.parametrize(
     "orchestrator",
     [
-        orchestrated_by(eks=EKS),
+        OrchestratorProperty(eks=EKS),
         Lazy.any(OnceKnown()),
         Fn.condition_if("OnEks", {"Eks": EKS}, Fn.ref("AWS::NoValue")),
     ],
     ids=["EKS", "lazy", "a condition"],
 )
-def test_batches_on_a_cluster_of_eks_are_accepted(stack, orchestrator):
+def test_batches_on_a_cluster_of_eks_are_accepted(stack: Stack, orchestrator: Orchestrator) -> None:
     cluster = sagemaker.CfnCluster(stack, "Cluster", orchestrator=orchestrator)
     declare(stack, cluster=cluster, rolling_update=RollingUpdate(max_batch_size=BatchSize.count(1)))
 
 
-def test_an_error_keeps_its_parts_apart():
+def test_an_error_keeps_its_parts_apart() -> None:
     with pytest.raises(PropertyError) as refused:
         BatchSize.percent(0)
     error = refused.value
@@ -347,7 +365,7 @@ def test_an_error_keeps_its_parts_apart():
     assert str(error).endswith(error.requirement)
 
 
-def test_a_timeout_that_only_cloudformation_knows_is_refused(stack):
+def test_a_timeout_that_only_cloudformation_knows_is_refused(stack: Stack) -> None:
     number = CfnParameter(stack, "Minutes", type="Number").value_as_number
     with pytest.raises(PropertyError, match="known at synthesis"):
         declare(stack, timeout=Duration.minutes(number))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import string
 from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from aws_cdk import App, Duration, Stack
@@ -26,7 +26,8 @@ from hyperpod_patching._timeout import Timeout
 from hyperpod_patching._validation import check_cluster, check_instance_groups
 from hyperpod_software.contract import values
 from hyperpod_software.contract.values import Range, Text
-from hyperpod_software.edges.properties import BadProperty, parse_declaration
+from hyperpod_software.edges.properties import parse_declaration
+from hyperpod_software.words.problem import BadProperty
 
 ANY_IMAGE = {"ClusterName": "ml", "ImageId": "default"}
 some = settings(
@@ -63,6 +64,10 @@ def alarms(*names: str) -> list[Any]:
     return [SimpleNamespace(alarm_name=name) for name in names]
 
 
+def key(arn: str) -> Any:
+    return SimpleNamespace(key_arn=arn)
+
+
 def rolling(**config: object) -> dict[str, object]:
     return {**ANY_IMAGE, "DeploymentConfig": config}
 
@@ -77,8 +82,8 @@ def released(**properties: str) -> dict[str, object]:
     return {"ClusterName": "ml", **properties}
 
 
-FIELDS: dict[str, tuple[st.SearchStrategy[Any], Callable[[Any], object], Callable[[Any], object]]]
-FIELDS = {
+Field = tuple[st.SearchStrategy[Any], Callable[[Any], object], Callable[[Any], object]]
+FIELDS: dict[str, Field] = {
     "cluster": (
         near(values.CLUSTER_NAME, values.CLUSTER_ARN),
         check_cluster,
@@ -107,9 +112,7 @@ FIELDS = {
     ),
     "encryption key": (
         near(values.KEY_ARN),
-        lambda arn: SoftwareImage.custom_ami(
-            "ami-0123456789abcdef0", encryption_key=SimpleNamespace(key_arn=arn)
-        ),
+        lambda arn: SoftwareImage.custom_ami("ami-0123456789abcdef0", encryption_key=key(arn)),
         lambda arn: {**ANY_IMAGE, "ImageId": "ami-0123456789abcdef0", "KmsKeyId": arn},
     ),
     "release": (
@@ -189,9 +192,9 @@ def as_sent(value: object) -> object:
     """Properties as CloudFormation sends them: every primitive is a string."""
     match value:
         case dict():
-            return {name: as_sent(part) for name, part in value.items()}
+            return {name: as_sent(part) for name, part in cast("dict[str, object]", value).items()}
         case list():
-            return [as_sent(part) for part in value]
+            return [as_sent(part) for part in cast("list[object]", value)]
         case bool():
             return str(value).lower()
         case _:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ast
 import importlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from enum import Enum
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -49,11 +50,11 @@ def literals(value: object) -> Iterator[str | int]:
         case str() | int():
             yield value
         case dict():
-            for key, one in value.items():
+            for key, one in cast("dict[str, object]", value).items():
                 yield key
                 yield from literals(one)
         case list() | tuple():
-            for one in value:
+            for one in cast("Iterable[object]", value):
                 yield from literals(one)
         case type() if issubclass(value, Enum):
             yield from literals(list(value))

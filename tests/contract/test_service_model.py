@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Any
 
 import pytest
@@ -105,7 +106,7 @@ def test_a_batch_is_bounded_from_below_by_the_model_and_from_above_by_what_there
         (AlarmMember, "AlarmDetails"),
     ],
 )
-def test_a_structure_has_the_model_s_members(names: type[Any], shape: str) -> None:
+def test_a_structure_has_the_model_s_members(names: type[StrEnum], shape: str) -> None:
     assert set(names) == members(shape).keys()
 
 

@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -98,7 +98,7 @@ _kernel = threading.Lock()
 
 
 @contextmanager
-def _outdir() -> Iterator[Path]:
+def _outdir() -> Generator[Path]:
     outdir = Path(tempfile.mkdtemp(prefix="cdk-out-"))
     try:
         yield outdir
@@ -138,7 +138,7 @@ class Cloud:
         self.client.close()
 
     @property
-    def operator(self) -> Any:
+    def operator(self) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride] - made once
         """A client of CloudFormation that creates, updates and deletes stacks."""
         return self.client("cloudformation")
 
@@ -189,7 +189,7 @@ class Cloud:
         self.control.set(cluster, speed=SPEED)
 
     @contextmanager
-    def clock_held(self) -> Iterator[None]:
+    def clock_held(self) -> Generator[None]:
         """Let no hours pass meanwhile, where they otherwise pass as fast as they can."""
         with self._clock:
             self.control.set_pace(1)
@@ -236,7 +236,7 @@ class Guarded(Cloud):
         }
 
     @cached_property
-    def operator(self) -> Any:
+    def operator(self) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride] - made once
         keys = self.assume(ROLE.format("deploy"))
         session = boto3.Session(
             keys["AWS_ACCESS_KEY_ID"],
@@ -449,7 +449,7 @@ def patched(cloud: Cloud, cluster: str) -> list[tuple[str, list[str] | None]]:
 
 
 def _call(parameters: dict[str, Any]) -> tuple[str, list[str] | None]:
-    groups = parameters.get("InstanceGroups")
-    releases = {group.get("ImageReleaseVersion") for group in groups or []} - {None}
+    groups: list[dict[str, Any]] | None = parameters.get("InstanceGroups")
+    releases = {str(group.get("ImageReleaseVersion", "")) for group in groups or []} - {""}
     image = parameters.get("ImageId") or ",".join(sorted(releases))
     return str(image), None if groups is None else [one["InstanceGroupName"] for one in groups]

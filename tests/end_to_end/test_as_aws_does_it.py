@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
 
 import pytest
 from aws_cdk import Stack as CdkStack
@@ -119,7 +120,7 @@ def test_a_log_group_is_named_as_cloudformation_names_it(cloud: Cloud) -> None:
 def holding(stack_name: str, value: str, **export: str) -> Synthesized:
     """A stack with a parameter of that name and value, exported if a name is given."""
     parameter = {"Type": "String", "Name": f"/{stack_name.lower()}", "Value": value}
-    output = {"Value": {"Fn::GetAtt": ["Held", "Value"]}}
+    output: dict[str, Any] = {"Value": {"Fn::GetAtt": ["Held", "Value"]}}
     if export:
         output["Export"] = {"Name": export["name"]}
     template = {

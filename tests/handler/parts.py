@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 from hyperpod_software.case import Surroundings
 from hyperpod_software.conductor import Conductor
@@ -155,7 +155,7 @@ class Parts:
         self.hyperpod = HyperPod(seen if seen is not None else cluster())
         self.hyperpod.pause = self._pass
         self.images = Images()
-        services: Callable[..., Services] = Services
+        services = cast("Callable[..., Services]", Services)
         self.conductor = Conductor(
             services(
                 store=self.store,

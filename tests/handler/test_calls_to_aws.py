@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from hyperpod_software.edges import tickets
+from hyperpod_software.edges.properties import parse_declaration
 from hyperpod_software.words.software import Declaration
 from sandbox.hyperpod import Faults, load_cluster
 from tests.simulation import history
@@ -54,7 +55,7 @@ def story() -> Story:
 def invocations() -> list[tuple[str, Calls]]:
     """What made the handler run, each time, and the calls that it made."""
     made: dict[Invocation, Calls] = {}
-    call, parse = Gate.call, tickets.parse_declaration
+    call = Gate.call
 
     def counted(self: Gate, service: str, operation: str, *what: Any, **how: Any) -> Any:
         made.setdefault(self.invocation, Counter())[operation] += 1
@@ -67,7 +68,7 @@ def invocations() -> list[tuple[str, Calls]]:
 
         def parsed(properties: object) -> Declaration:
             made.setdefault(told.gate.invocation, Counter())[PARSED] += 1
-            return parse(properties)
+            return parse_declaration(properties)
 
         patch.setattr(tickets, "parse_declaration", parsed)
         assert told.run().broken is None

@@ -212,7 +212,7 @@ def test_rule_13_an_answer_that_can_never_be_delivered_is_not_tried_for_ever() -
 def test_rule_14_the_physical_id_is_the_same_for_all_answers_and_another_clusters_differs() -> None:
     parts = Parts(cluster(group(image_id=NEW)))
     parts.stack.newest = History("UPDATE_IN_PROGRESS", NOW)
-    ids = []
+    ids: list[str] = []
     for made in (
         event(),
         event("Update", "r2", OldResourceProperties=properties(ImageId=OLD)),
@@ -359,7 +359,7 @@ def test_what_is_written_after_a_burial_does_not_stay_where_no_rule_can_be_made(
         }
         raise Problem("PutRule", Problem.Kind.QUOTA, "LimitExceededException", "")
 
-    parts.rules.start = buried_meanwhile  # type: ignore[method-assign]
+    parts.rules.start = buried_meanwhile  # type: ignore[method-assign, assignment]
     assert parts.begin(made) is not None
     assert parts.nothing_left()
 
@@ -405,7 +405,7 @@ def test_half_a_rule_that_is_made_after_a_burial_is_removed() -> None:
     """The later request has removed the rule, and not yet the memory."""
     parts = Parts()
 
-    def half_made(path: str, *_: object) -> None:
+    def half_made(path: str, function: str, until: float, seen: Cluster | None) -> None:
         parts.rules.rules[rule_name(path)] = Poll(path, 0.0)
         parts.store.close(path)
         raise Problem("PutTargets", Problem.Kind.PASSING, "ThrottlingException", "")

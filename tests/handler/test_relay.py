@@ -22,7 +22,7 @@ def long(**changes: Any) -> dict[str, Any]:
 
 def begin(parts: Parts, **changes: Any) -> Reply | None:
     """The resource's own request, with ten hours."""
-    made = {"ResourceProperties": long()} | changes
+    made: dict[str, Any] = {"ResourceProperties": long()} | changes
     return parts.begin(event(made.pop("kind", "Create"), **made))
 
 
@@ -206,7 +206,7 @@ def test_a_doubled_delivery_whose_clock_is_read_otherwise_is_the_same_window() -
     parts, handover = started()
     parts.now += 5
     shown(parts, "CREATE_IN_PROGRESS")
-    ahead = {"request": "twice", "ResponseURL": url(parts.now + 60)}
+    ahead: dict[str, Any] = {"request": "twice", "ResponseURL": url(parts.now + 60)}
     assert wait(parts, handover, **ahead) is None
     parts.now += 0.1
     assert wait(parts, handover, **ahead) is None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
@@ -40,7 +40,7 @@ class Bucket(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def bucket(*statuses: int) -> Iterator[tuple[str, type[Bucket]]]:
+def bucket(*statuses: int) -> Generator[tuple[str, type[Bucket]]]:
     kind = type("OneBucket", (Bucket,), {"statuses": list(statuses), "bodies": [], "types": []})
     server = HTTPServer(("127.0.0.1", 0), kind)
     thread = Thread(target=server.serve_forever, args=(0.01,))

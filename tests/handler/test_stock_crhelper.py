@@ -24,6 +24,8 @@ from hyperpod_software.words.problem import Problem
 from tests.handler.parts import Parts, event
 from tests.lifecycle.samples import NEW, cluster, group, groups, properties
 
+stock_utils: Any = crhelper_utils  # It comes without types.
+
 FUNCTION = "arn:aws:lambda:us-east-1:111122223333:function:f"
 
 
@@ -92,7 +94,7 @@ class Stock:
         inside._events_client = inside._lambda_client = self.events
         self.answers: list[dict[str, Any]] = []
         monkeypatch.setattr(inside, "_send", self._send)
-        self.stock_send = CfnResource._send  # type: ignore[attr-defined]
+        self.stock_send: Callable[..., None] = CfnResource._send  # type: ignore[attr-defined]
         self.poll: Callable[[], Any] = lambda: None
         self.helper.create(lambda made, context: None)
         self.helper.poll_create(lambda made, context: self.poll())
@@ -129,7 +131,7 @@ class Ours(Parts):
             self.answers.append(json.loads(body))
         return taken
 
-    def deliver(self, made: dict[str, Any]) -> None:
+    def deliver(self, made: dict[str, Any]) -> None:  # type: ignore[override] # as Stock does
         self.handle(copy.deepcopy(made), Context())
 
     def tick(self) -> None:
@@ -208,7 +210,7 @@ def test_a_failure_while_polling_is_set_up_leaves_the_rule_behind(stock: Stock, 
     def broken(*args: Any) -> None:
         raise Problem("PutRule", Problem.Kind.REFUSED, "LimitExceeded", "300 rules")
 
-    ours.rules.start = broken  # type: ignore[method-assign]
+    ours.rules.start = broken  # type: ignore[method-assign, assignment]
     ours.deliver(event())
     assert ours.answers[0]["Status"] == "FAILED"
     assert ours.nothing_left()
@@ -307,8 +309,8 @@ def test_any_http_status_counts_as_delivered(ours: Ours, monkeypatch: pytest.Mon
         def getresponse(self) -> Forbidden:
             return self
 
-    monkeypatch.setattr(crhelper_utils, "HTTPSConnection", Forbidden)
-    crhelper_utils._send_response("https://bucket.invalid/x", {"Status": "SUCCESS"})  # type: ignore[arg-type]
+    monkeypatch.setattr(stock_utils, "HTTPSConnection", Forbidden)
+    stock_utils._send_response("https://bucket.invalid/x", {"Status": "SUCCESS"})
 
     ours.hyperpod.seen = None
     ours.puts = [False]
@@ -338,10 +340,10 @@ def test_a_delivery_is_retried_for_ever_without_a_time_out(
         def request(self, **kwargs: Any) -> None:
             raise OSError("broken")
 
-    monkeypatch.setattr(crhelper_utils, "HTTPSConnection", Broken)
-    monkeypatch.setattr(crhelper_utils.time, "sleep", pause)
+    monkeypatch.setattr(stock_utils, "HTTPSConnection", Broken)
+    monkeypatch.setattr(stock_utils.time, "sleep", pause)
     with pytest.raises(Enough):
-        crhelper_utils._send_response("https://bucket.invalid/x", {})  # type: ignore[arg-type]
+        stock_utils._send_response("https://bucket.invalid/x", {})
 
     with spending(Budget(sleep=lambda seconds: None)):
         assert not response.put_answer("http://no such host/", b"")
@@ -376,7 +378,7 @@ def test_a_start_up_that_failed_answers_with_an_empty_physical_id(stock: Stock) 
     stock.deliver(event())
     assert stock.answers[0]["PhysicalResourceId"] == ""
     # Nothing that could fail at start-up is left: no client is built there.
-    resource = crhelper_adapter.SoftwareResource(lambda reply, made, context: None)
+    resource = crhelper_adapter.SoftwareResource(lambda reply, context: None)
     assert resource._init_failed is None  # type: ignore[attr-defined]
 
 

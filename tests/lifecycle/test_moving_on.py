@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -38,8 +39,8 @@ def release(version: str, **more: object) -> Declaration:
     return declared(ImageId=None, InstanceGroups=groups("workers", version=version), **more)
 
 
-def on(version: str, **changes: object) -> Cluster:
-    ended = {"update_status": "Succeeded", "target_state_count": 4}
+def on(version: str, **changes: Any) -> Cluster:
+    ended: dict[str, Any] = {"update_status": "Succeeded", "target_state_count": 4}
     return cluster(group(image_id="default", version=version, **(ended | changes)))
 
 

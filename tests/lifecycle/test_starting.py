@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from hyperpod_software.contract.answers import Outcome
-from hyperpod_software.edges.properties import BadProperty, parse_declaration
+from hyperpod_software.edges.properties import parse_declaration
 from hyperpod_software.edges.sagemaker import update_request
 from hyperpod_software.messages import say
 from hyperpod_software.messages.plans import held
@@ -20,6 +20,7 @@ from hyperpod_software.words.decision import CountNodes, Finish, Patch, Wait
 from hyperpod_software.words.image import Image, Volume
 from hyperpod_software.words.memory import Progress
 from hyperpod_software.words.plan import Hold, HoldKind
+from hyperpod_software.words.problem import BadProperty
 from hyperpod_software.words.request import Request
 from hyperpod_software.words.software import Declaration
 from hyperpod_software.words.why import Unusable
@@ -53,7 +54,7 @@ def release(version: str, **more: object) -> Declaration:
     return declared(ImageId=None, InstanceGroups=groups("workers", version=version), **more)
 
 
-def on(version: str | None, **changes: object) -> Group:
+def on(version: str | None, **changes: Any) -> Group:
     return group(image_id="default", version=version, **changes)
 
 
@@ -63,7 +64,7 @@ def told(seen: Cluster, *, times: int = 1, **said: object) -> list[Reading]:
     return [Reading(seen, {"workers": Said(**fields)})] * times
 
 
-def decide(asked: Request, seen: Cluster, **said: object) -> object:
+def decide(asked: Request, seen: Cluster, **said: Any) -> object:
     """What is decided once the nodes were read, where they are asked for."""
     decision = plan(asked, seen, NOW)
     if isinstance(decision, CountNodes):
@@ -328,8 +329,8 @@ def test_rule_19_a_release_whose_count_is_hidden_is_read_again_before_it_is_refu
 
 def test_rule_03_nodes_that_scaling_has_not_brought_up_speak_against_no_proof() -> None:
     """The count of a group that wants capacity may hold them."""
-    wanting: dict[str, object] = {"current_count": 6, "target_state_count": 4, "scaling": True}
-    latest = cluster(replace(NEWEST.groups[0], **wanting))  # type: ignore[arg-type]
+    wanting: dict[str, Any] = {"current_count": 6, "target_state_count": 4, "scaling": True}
+    latest = cluster(replace(NEWEST.groups[0], **wanting))
     asked = request(declared(ImageId="default", Revision="1"))
     steady = told(latest, times=3, total=6, newest=4, away=2)
     ended(plan(asked, latest, NOW, steady), Outcome.NOTHING_TO_PATCH)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from hyperpod_software.contract.answers import Outcome
@@ -65,7 +67,7 @@ def of_release(version: str, **more: object) -> Declaration:
     return declared(ImageId=None, InstanceGroups=groups("workers", version=version), **more)
 
 
-def on(version: str, **changes: object) -> Cluster:
+def on(version: str, **changes: Any) -> Cluster:
     return cluster(group(image_id="default", version=version, **changes))
 
 

@@ -503,7 +503,7 @@ def patched(**changes: Any) -> list[Node]:
 @pytest.mark.parametrize("scaling", [True, False])
 @pytest.mark.parametrize("changes", [{}, {"launched": NOW - 10}], ids=["ids kept", "new ids"])
 def test_rule_08_nodes_that_scaling_adds_neither_hold_nor_fail_a_patch(
-    changes: dict[str, float], scaling: bool, shown: int
+    changes: dict[str, Any], scaling: bool, shown: int
 ) -> None:
     seen = cluster(replace(ENDED, current_count=shown, scaling=scaling))
     counts = counted(*patched(**changes), *COMING)
@@ -556,7 +556,7 @@ def test_rule_08_a_node_that_was_moved_into_the_group_is_told_and_not_skipped() 
 @pytest.mark.parametrize("changes", [{}, {"launched": NOW - 10}], ids=["ids kept", "new ids"])
 @pytest.mark.parametrize("scaling", [True, False])
 def test_rule_08_a_skipped_node_is_not_hidden_by_nodes_that_scaling_added(
-    changes: dict[str, float], scaling: bool
+    changes: dict[str, Any], scaling: bool
 ) -> None:
     skipped = node(number=4, last_update=1.0)
     up = node(number=5, launched=NOW - 9)
@@ -569,7 +569,7 @@ def test_rule_08_a_skipped_node_is_not_hidden_by_nodes_that_scaling_added(
 @pytest.mark.parametrize("changes", [{}, {"launched": NOW - 10}], ids=["ids kept", "new ids"])
 @pytest.mark.parametrize("scaling", [True, False])
 def test_rule_08_a_node_of_the_patch_that_stays_failed_fails_it_although_others_come(
-    changes: dict[str, float], scaling: bool
+    changes: dict[str, Any], scaling: bool
 ) -> None:
     broken = node(number=4, status="Failure", **changes)
     seen = cluster(replace(ENDED, target_state_count=3, scaling=scaling))
@@ -653,12 +653,13 @@ def test_rule_08_a_replaced_node_that_failed_was_not_current_before() -> None:
         ),
     ],
 )
-def test_where_a_node_stands(fields: dict[str, object], software: Software, state: object) -> None:
+def test_where_a_node_stands(fields: dict[str, Any], software: Software, state: object) -> None:
     assert node_state(node(**fields), software, SINCE) is state
 
 
 def test_nodes_that_say_themselves_what_they_run_are_counted() -> None:
-    newest, other = {"image_status": "UpToDate"}, {"image_status": "UpdateAvailable"}
+    newest: dict[str, Any] = {"image_status": "UpToDate"}
+    other: dict[str, Any] = {"image_status": "UpdateAvailable"}
     nodes = [node(**newest), node(last_update=1.0, **newest), node(**other),
              node(status="Pending", **newest)]  # fmt: skip
     assert count(nodes, {"workers": Software("default")}, SINCE)["workers"].proven == 2

@@ -116,6 +116,8 @@ def handler_texts() -> set[str]:
                     found.add("".join(map(str, parts)))
                 case ast.Constant(value=str(text)):
                     found.add(text)
+                case _:
+                    pass
     return found
 
 

@@ -40,11 +40,11 @@ def needed_by_users() -> dict[str, Requirement]:
 
 
 @pytest.mark.parametrize("root", ["constructs", "lambda"])
-def test_source_roots_are_not_packages(root: str):
+def test_source_roots_are_not_packages(root: str) -> None:
     assert not (ROOT / root / "__init__.py").exists()
 
 
-def test_constructs_is_the_package_from_pypi():
+def test_constructs_is_the_package_from_pypi() -> None:
     spec = importlib.util.find_spec("constructs")
 
     assert spec is not None
@@ -56,11 +56,11 @@ PACKAGES = ("constructs/hyperpod_patching", "lambda/hyperpod_software")
 
 
 @pytest.mark.parametrize("package", PACKAGES)
-def test_a_package_says_that_it_is_typed(package: str):
+def test_a_package_says_that_it_is_typed(package: str) -> None:
     assert (ROOT / package / "py.typed").is_file()
 
 
-def test_the_wheel_holds_the_library_and_the_handler_as_packages_of_their_own():
+def test_the_wheel_holds_the_library_and_the_handler_as_packages_of_their_own() -> None:
     wheel = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]
 
     assert tuple(wheel["only-include"]) == PACKAGES
@@ -70,7 +70,7 @@ def test_the_wheel_holds_the_library_and_the_handler_as_packages_of_their_own():
 # --- Pins -----------------------------------------------------------------------------------------
 
 
-def test_requirements_pin_just_what_the_wheel_needs():
+def test_requirements_pin_just_what_the_wheel_needs() -> None:
     needed = needed_by_users()
 
     assert pins("requirements.txt").keys() == needed.keys()
@@ -78,13 +78,13 @@ def test_requirements_pin_just_what_the_wheel_needs():
         assert version in needed[name].specifier
 
 
-def test_the_tests_run_with_the_versions_users_are_told_to_take():
+def test_the_tests_run_with_the_versions_users_are_told_to_take() -> None:
     locked = pins("requirements-dev.txt")
 
     assert {name: locked[name] for name in needed_by_users()} == pins("requirements.txt")
 
 
-def test_the_lock_holds_everything_the_dev_group_asks_for():
+def test_the_lock_holds_everything_the_dev_group_asks_for() -> None:
     locked = pins("requirements-dev.txt")
 
     for asked in map(Requirement, PROJECT["dependency-groups"]["dev"]):
@@ -93,13 +93,13 @@ def test_the_lock_holds_everything_the_dev_group_asks_for():
         ]
 
 
-def test_boto3_stands_where_ministack_pins_botocore():
+def test_boto3_stands_where_ministack_pins_botocore() -> None:
     locked = pins("requirements-dev.txt")
 
     assert locked["boto3"] == locked["botocore"]
 
 
-def test_the_npm_lock_holds_exactly_what_package_json_asks_for():
+def test_the_npm_lock_holds_exactly_what_package_json_asks_for() -> None:
     asked = json.loads((ROOT / "package.json").read_text())["devDependencies"]
     locked = json.loads((ROOT / "package-lock.json").read_text())["packages"]
 
@@ -110,14 +110,14 @@ def test_the_npm_lock_holds_exactly_what_package_json_asks_for():
 
 
 @pytest.mark.parametrize("lock", ["requirements.txt", "requirements-dev.txt", "package-lock.json"])
-def test_no_lock_file_names_a_registry_host(lock: str):
+def test_no_lock_file_names_a_registry_host(lock: str) -> None:
     text = (ROOT / lock).read_text()
 
     assert "://" not in text
     assert "resolved" not in text
 
 
-def test_one_python_floor_everywhere():
+def test_one_python_floor_everywhere() -> None:
     floor = PROJECT["project"]["requires-python"].removeprefix(">=")
     oldest = re.search(r"^OLDEST_PYTHON = \((\d+), (\d+)\)", prepare(), re.MULTILINE)
 
@@ -140,7 +140,7 @@ def makefile() -> str:
 
 
 @pytest.mark.parametrize("place", [".venv", "node_modules"])
-def test_set_up_empties_nothing_that_a_link_points_to(place: str, tmp_path: Path):
+def test_set_up_empties_nothing_that_a_link_points_to(place: str, tmp_path: Path) -> None:
     checkout, elsewhere = tmp_path / "checkout", tmp_path / "elsewhere"
     (elsewhere / "kept").mkdir(parents=True)
     (checkout / "tools").mkdir(parents=True)
@@ -161,7 +161,7 @@ def test_set_up_empties_nothing_that_a_link_points_to(place: str, tmp_path: Path
     assert (elsewhere / "kept").is_dir()
 
 
-def test_the_page_on_emulators_names_only_what_is_there():
+def test_the_page_on_emulators_names_only_what_is_there() -> None:
     page = (ROOT / "docs/aws-and-emulators.md").read_text()
     tests = "".join(path.read_text() for path in ROOT.glob("tests/**/test_*.py"))
     named = set(re.findall(r"`(test_\w+)`", page))
@@ -171,7 +171,7 @@ def test_the_page_on_emulators_names_only_what_is_there():
     assert modules <= {path.name for path in ROOT.glob("sandbox/aws/inside/*.py")}
 
 
-def test_make_help_lists_every_target():
+def test_make_help_lists_every_target() -> None:
     targets = set(re.findall(r"^([a-z][a-z-]*):", makefile(), re.MULTILINE))
     listed = subprocess.run(
         ["make", "--no-print-directory", "help"],
@@ -185,18 +185,18 @@ def test_make_help_lists_every_target():
     assert {line.split()[1] for line in listed.splitlines()} == targets - {"ready"}
 
 
-def test_every_target_is_phony():
+def test_every_target_is_phony() -> None:
     (phony,) = re.findall(r"^\.PHONY: (.*)$", makefile(), re.MULTILINE)
 
     assert set(phony.split()) == set(re.findall(r"^([a-z][a-z-]*):", makefile(), re.MULTILINE))
 
 
-def test_continuous_integration_can_be_run():
+def test_continuous_integration_can_be_run() -> None:
     assert os.access(ROOT / ".ci/run", os.X_OK)
     assert ".ci/run" in (ROOT / ".github/workflows/ci.yml").read_text()
 
 
-def test_continuous_integration_synthesizes_with_the_oldest_and_the_newest_cdk():
+def test_continuous_integration_synthesizes_with_the_oldest_and_the_newest_cdk() -> None:
     assert os.access(ROOT / ".ci/bounds", os.X_OK)
     assert ".ci/bounds" in (ROOT / ".github/workflows/ci.yml").read_text()
     assert '"aws-cdk-lib>=2.270.0,<3"' in (ROOT / "pyproject.toml").read_text()

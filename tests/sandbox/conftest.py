@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from random import Random
 from typing import Any
@@ -24,7 +24,7 @@ class Wire:
         self.control = Control(self.server.url)
 
     @contextmanager
-    def client(self, **more: str) -> Iterator[Any]:
+    def client(self, **more: str) -> Generator[Any]:
         keys = {"key": "test", "secret": "test", **more}
         client = sdk.client("sagemaker", endpoint=self.server.url, region="us-east-1", **keys)
         yield client

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from sandbox.clusters import slurm
@@ -116,7 +118,8 @@ def test_a_lost_answer_hides_a_call_that_was_accepted() -> None:
     ],
 )
 def test_chance_can_refuse_a_call(fault: str, code: str, status: int) -> None:
-    service = Service(**{fault: 1.0})
+    faults: dict[str, Any] = {fault: 1.0}
+    service = Service(**faults)
     with pytest.raises(ServiceError) as refusal:
         service.patch("workers")
     assert (refusal.value.code, refusal.value.status) == (code, status)

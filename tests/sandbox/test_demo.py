@@ -45,7 +45,7 @@ class Paper(io.StringIO):
         return self._terminal
 
 
-def screen(paper: Paper, *, columns: int = 80, **environment: str) -> Screen:
+def screen(paper: Paper, columns: int = 80, /, **environment: str) -> Screen:
     terminal = {"TERM": "xterm", **environment}
     return Screen(Console(file=paper, width=columns, height=25, _environ=terminal))
 
@@ -123,7 +123,7 @@ def test_a_live_display_is_redrawn_in_place_and_gives_the_cursor_back() -> None:
 @pytest.mark.parametrize("columns", [60, 80, 120])
 def test_a_live_display_never_reaches_the_last_column(columns: int) -> None:
     paper = Paper(terminal=True)
-    display = Display(screen(paper, columns=columns, NO_COLOR="1"), "Stack", groups=True)
+    display = Display(screen(paper, columns, NO_COLOR="1"), "Stack", groups=True)
     display.show(described("RollbackInProgress", 8, FAILING.id), "UPDATE_IN_PROGRESS", 100)
     lines = re.sub(r"\x1b\[[?\d;]*\w", "", paper.getvalue()).splitlines()
     assert len(lines) == 4
@@ -339,7 +339,7 @@ def test_interrupted_it_leaves_nothing_behind() -> None:
         start_new_session=True,
     ) as process:
         assert process.stdout
-        lines = []
+        lines: list[str] = []
         for line in process.stdout:
             lines.append(line.rstrip())
             if "$ cdk deploy" in line:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from typing import Any
 
 from hyperpod_software.contract.signals import CLUSTER_EVENT, STATE_CHANGE
 from sandbox.clusters import older
@@ -61,7 +62,7 @@ def test_the_older_mode_has_state_changes_only() -> None:
 
 
 def test_events_can_be_lost_doubled_and_late() -> None:
-    def times(**faults: float) -> list[float]:
+    def times(**faults: Any) -> list[float]:
         service = Service(**faults)
         service.patch("workers")
         service.finish()

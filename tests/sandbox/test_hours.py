@@ -124,7 +124,7 @@ def test_functions_schedules_stacks_and_the_service_have_one_time(quick: Sandbox
     assert all(30 < after - before < 90 for before, after in pairwise(scheduled))
     assert all(abs(line["at"] - line["now"]) < 60 for line in said)
     asked, *_ = (line for line in said if line["asked"])  # Later the Delete is asked for.
-    (signed,) = parse_qs(urlsplit(asked["asked"]).query)["X-Amz-Date"]
+    (signed,) = parse_qs(urlsplit(str(asked["asked"])).query)["X-Amz-Date"]
     issued = datetime.strptime(signed, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC).timestamp()
     assert 0 <= began - issued < 60
     assert 0 <= asked["now"] - began < 60

@@ -10,7 +10,7 @@ from sandbox.clusters import eks, older, slurm
 from sandbox.hyperpod import ServiceError
 from tests.sandbox.service import NEW, OLD, START, Service, batches, seconds
 
-FAILING = {"failing_amis": [NEW]}
+FAILING: dict[str, Any] = {"failing_amis": [NEW]}
 TO_CREATE = {
     "InstanceGroupName": "g",
     "InstanceCount": 2,
@@ -20,7 +20,7 @@ TO_CREATE = {
 }
 
 
-def refused(code: str):
+def refused(code: str) -> pytest.RaisesExc[ServiceError]:
     return pytest.raises(ServiceError, match=f"^{code}: ")
 
 
@@ -307,7 +307,7 @@ def test_the_service_may_replace_what_is_current_already() -> None:
     assert service.replaced()["workers"] == 16
 
 
-def with_patches(**faults: object) -> Service:
+def with_patches(**faults: Any) -> Service:
     """An EKS cluster on 1.2.0, of whose line there are newer patches."""
     service = Service(eks(), **faults)
     service.hyperpod.releases = ("1.2.0", "1.2.9", "1.2.10", "1.3.0")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from sandbox.hyperpod.model import Cluster
 from sandbox.hyperpod.words import MANAGED, Software, is_newer_patch, release_key
@@ -88,8 +88,8 @@ def _with_numbers(value: Any) -> Any:
     if isinstance(value, dict):
         return {
             key: int(item) if key in ("Value", "WaitIntervalInSeconds") else _with_numbers(item)
-            for key, item in value.items()
+            for key, item in cast("dict[str, Any]", value).items()
         }
     if isinstance(value, list):
-        return [_with_numbers(item) for item in value]
+        return [_with_numbers(item) for item in cast("Iterable[Any]", value)]
     return value

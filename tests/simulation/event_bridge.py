@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from hyperpod_software.contract.signals import EVENT_SOURCE
 from sandbox.hyperpod.events import Event
@@ -198,8 +198,9 @@ def _checked_pattern(text: str) -> dict[str, Any]:
         raise error("InvalidEventPatternException", "PutRule", "It is not JSON.") from None
     if len(text) > 4096 or not isinstance(pattern, dict) or not pattern:
         raise error("InvalidEventPatternException", "PutRule", "It is no pattern.")
-    _check_pattern(pattern)
-    return pattern
+    checked = cast("dict[str, Any]", pattern)
+    _check_pattern(checked)
+    return checked
 
 
 def _check_pattern(pattern: dict[str, Any]) -> None:
@@ -207,7 +208,7 @@ def _check_pattern(pattern: dict[str, Any]) -> None:
         if key == "$or":
             if not isinstance(value, list) or len(value) < 2:
                 raise error("InvalidEventPatternException", "PutRule", "$or wants alternatives.")
-            for alternative in value:
+            for alternative in cast("Iterable[Any]", value):
                 _check_pattern(alternative)
         elif isinstance(value, dict):
             _check_pattern(value)
@@ -219,6 +220,7 @@ def matches(pattern: dict[str, Any], shown: Any) -> bool:
     """Whether an event is what a pattern of exact values describes."""
     if not isinstance(shown, dict):
         return False
+    shown = cast("dict[str, Any]", shown)
     for key, value in pattern.items():
         if key == "$or":
             if not any(matches(alternative, shown) for alternative in value):

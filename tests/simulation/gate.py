@@ -246,7 +246,7 @@ class Gate:
             self._kill(invocation, "while pausing: over its time limit")
 
 
-def _seconds(failure: ClientError | BotoCoreError, config: Config) -> float:
+def _seconds(failure: ClientError | BotoCoreError, config: Any) -> float:
     """How long a call took to fail: its time-outs, and what the SDK makes of its own retries."""
     each = 0.0
     again = isinstance(failure, BotoCoreError)
@@ -255,9 +255,11 @@ def _seconds(failure: ClientError | BotoCoreError, config: Config) -> float:
     elif isinstance(failure, ReadTimeoutError):
         each = config.connect_timeout + config.read_timeout
     elif isinstance(failure, ClientError):
-        code, status = failure.response["Error"]["Code"], failure.response["ResponseMetadata"]
-        again = code in _SDK_TRIES_AGAIN or status["HTTPStatusCode"] >= 500
-    tries = (config.retries or {}).get("total_max_attempts", 3) if again else 1
+        response: Any = failure.response
+        code, status = response["Error"]["Code"], response["ResponseMetadata"]["HTTPStatusCode"]
+        again = code in _SDK_TRIES_AGAIN or status >= 500
+    retries: dict[str, int] = config.retries or {}
+    tries = retries.get("total_max_attempts", 3) if again else 1
     return tries * each + sum(min(2.0**n, 20.0) for n in range(tries - 1)) / 2
 
 

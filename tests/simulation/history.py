@@ -347,7 +347,7 @@ class _Urllib3:
         self.exceptions = urllib3.exceptions
 
     def PoolManager(self, *, timeout: urllib3.Timeout = _FOREVER, **_: Any) -> Bucket:  # noqa: N802 - its name there
-        self._bucket.read_timeout = float(timeout.read_timeout or 0.0)  # type: ignore[arg-type]
+        self._bucket.read_timeout = float(timeout.read_timeout or 0.0)
         return self._bucket
 
 

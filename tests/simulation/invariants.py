@@ -247,7 +247,7 @@ class Invariants:
                 not on
                 or request.data.get("Outcome") == "AlreadyCurrent"  # which is looked at elsewhere
                 or truth.blind(request, self._service),
-                lambda request=request: f"{request} is {request.data}",
+                f"{request} is {request.data}",
             )
 
     # When an invocation has ended

@@ -19,6 +19,7 @@ from hyperpod_software import crhelper_adapter as adapter
 from hyperpod_software.case import Case
 from hyperpod_software.conductor import Conductor
 from hyperpod_software.contract.answers import Outcome
+from hyperpod_software.contract.names import rule_name
 from hyperpod_software.edges import aws, memory, polling, sagemaker
 from hyperpod_software.edges import response as sending
 from hyperpod_software.edges.aws import client
@@ -31,14 +32,14 @@ from hyperpod_software.ending import Ending
 from hyperpod_software.messages import response as answering
 from hyperpod_software.rules import actions, nodes, starting, undoing, verdict, watching
 from hyperpod_software.rules.look import Look, Watched
-from hyperpod_software.words.cluster import Cluster, NodeTally
+from hyperpod_software.words.cluster import Cluster, Group, NodeTally
 from hyperpod_software.words.decision import Finish, Wait, failed
 from hyperpod_software.words.plan import Hold, HoldKind
-from hyperpod_software.words.problem import Problem
+from hyperpod_software.words.problem import BadProperty, Problem
 from hyperpod_software.words.reply import Reply
 from hyperpod_software.words.request import Request
-from hyperpod_software.words.software import Software
-from hyperpod_software.words.why import Note, PassedOn
+from hyperpod_software.words.software import Declaration, Software
+from hyperpod_software.words.why import Invalid, Note, PassedOn
 
 Break = Callable[[pytest.MonkeyPatch], None]
 
@@ -73,13 +74,11 @@ def _old_requests_may_call(patch: pytest.MonkeyPatch) -> None:
 
 
 def _every_group_is_patched(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(
-        starting,
-        "changed_groups",
-        lambda declared, previous, cluster: tuple(
-            group.name for group in cluster.groups if declared.software_of(group.name) is not None
-        ),
-    )
+    def listed(declared: Declaration, previous: object, cluster: Cluster) -> tuple[str, ...]:
+        names = (group.name for group in cluster.groups)
+        return tuple(name for name in names if declared.software_of(name) is not None)
+
+    patch.setattr(starting, "changed_groups", listed)
 
 
 def _what_is_proven_is_patched_again(patch: pytest.MonkeyPatch) -> None:
@@ -121,11 +120,11 @@ def _a_rollback_patches_what_is_not_proven(patch: pytest.MonkeyPatch) -> None:
 
 def _an_old_succeeded_is_believed(patch: pytest.MonkeyPatch) -> None:
     fresh = Look.is_fresh
-    patch.setattr(
-        Look,
-        "is_fresh",
-        lambda self, group: group.update_status == "Succeeded" or fresh(self, group),
-    )
+
+    def done(self: Look, group: Group) -> bool:
+        return group.update_status == "Succeeded" or fresh(self, group)
+
+    patch.setattr(Look, "is_fresh", done)
 
 
 def _failed_is_taken_for_success(patch: pytest.MonkeyPatch) -> None:
@@ -145,7 +144,7 @@ def _skipped_nodes_are_overlooked(patch: pytest.MonkeyPatch) -> None:
 
 
 def _scaling_is_busy(patch: pytest.MonkeyPatch) -> None:
-    found = starting.in_flight
+    found = starting.in_flight  # type: ignore[attr-defined]
 
     def in_flight(cluster: Cluster) -> Hold | None:
         scaled = [group.name for group in cluster.groups if group.scaling]
@@ -182,7 +181,8 @@ def _a_lost_call_is_told_as_none(patch: pytest.MonkeyPatch) -> None:
     def judge(*what: Any) -> Any:
         decision = made(*what)
         if isinstance(decision, Finish) and not decision.succeeded:
-            return replace(decision, reason="Nothing was patched until the timeout: nobody knows.")
+            told = BadProperty("Nothing was patched until the timeout: nobody knows.")
+            return replace(decision, why=Invalid(told, waiter=True))
         return decision
 
     patch.setattr(conducting, "judge", judge)
@@ -205,7 +205,7 @@ def _the_rule_stays(patch: pytest.MonkeyPatch) -> None:
 def _the_bare_rule_stays(patch: pytest.MonkeyPatch) -> None:
     def stop(self: Polling, path: str) -> bool:
         events = client("events")
-        name = polling.rule_name(path)
+        name = rule_name(path)
         with suppress(Problem):
             events.remove_targets(Rule=name, Ids=[polling.TARGET_ID])
         return True
@@ -222,7 +222,10 @@ def _nothing_wakes_the_handler(patch: pytest.MonkeyPatch) -> None:
 
 
 def _an_answer_that_was_turned_away_is_given_up(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Ending, "undelivered", lambda self, reply, *_: self.delivered(reply))
+    def given_up(self: Ending, reply: Reply, *_: object) -> None:
+        self.delivered(reply)
+
+    patch.setattr(Ending, "undelivered", given_up)
 
 
 def _a_problem_is_swallowed(patch: pytest.MonkeyPatch) -> None:
@@ -279,7 +282,7 @@ def _answers_are_not_cut(patch: pytest.MonkeyPatch) -> None:
 
 
 def _attributes_are_missing(patch: pytest.MonkeyPatch) -> None:
-    made = ending.answer
+    made = ending.answer  # type: ignore[attr-defined]
 
     def bare(*what: Any) -> dict[str, Any]:
         response = made(*what)
@@ -326,17 +329,16 @@ def _the_event_is_logged(patch: pytest.MonkeyPatch) -> None:
 
 def _parameters_are_too_big(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(memory, "PIECE", 100_000)
-    patch.setattr(memory.zlib, "compress", lambda data, _: data * 9)
+    patch.setattr(memory.zlib, "compress", lambda data, _: data * 9)  # type: ignore[attr-defined]
 
 
 def _rule_names_are_too_long(patch: pytest.MonkeyPatch) -> None:
-    named = polling.rule_name
-    patch.setattr(polling, "rule_name", lambda path: named(path) + "-of-a-software-update")
+    patch.setattr(polling, "rule_name", lambda path: rule_name(path) + "-of-a-software-update")
 
 
 def _any_status_is_delivered(patch: pytest.MonkeyPatch) -> None:
     def put(url: str, body: bytes) -> bool:
-        http = sending.urllib3.PoolManager()
+        http = sending.urllib3.PoolManager()  # type: ignore[attr-defined]
         try:
             http.request("PUT", url, body=body, headers={"content-type": ""})
         except urllib3.exceptions.HTTPError:
@@ -406,7 +408,7 @@ def _a_patch_that_goes_on_is_passed_on(patch: pytest.MonkeyPatch) -> None:
 
 
 def _a_result_is_not_passed_on(patch: pytest.MonkeyPatch) -> None:
-    made = relay.answer
+    made = relay.answer  # type: ignore[attr-defined]
     patch.setattr(relay, "answer", lambda *what: made(*what[:4]))
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sandbox.hyperpod.model import Cluster, NodeStatus
-from sandbox.hyperpod.words import MANAGED, is_newer_patch
+from sandbox.hyperpod.model import Cluster
+from sandbox.hyperpod.words import MANAGED, NodeStatus, is_newer_patch
 from tests.simulation import images
 from tests.simulation.declarations import Wanted, changed, means, takes_back, wanted
 from tests.simulation.hyperpod import Service
@@ -378,7 +378,7 @@ class _Failure:
         return self._request.properties.get("ImageId")
 
     def _lacks_groups(self) -> bool:
-        listed = self._request.properties.get("InstanceGroups") or []
+        listed: list[dict[str, Any]] = self._request.properties.get("InstanceGroups") or []
         assert self._cluster is not None
         return any(entry["InstanceGroupName"] not in self._cluster.groups for entry in listed)
 

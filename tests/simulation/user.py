@@ -43,7 +43,7 @@ class User:
         stack.failing = dict(step.failing)
         over = Wait()
         if step.cancelled is not None:
-            self._world.after(2.0 + step.cancelled, lambda: over.over or self._cancel(stack))
+            self._world.after(2.0 + step.cancelled, lambda: self._cancel(stack, over))
         yield from self._do(
             stack, lambda: stack.model.operate(step.template, rollback=step.rollback)
         )
@@ -57,9 +57,9 @@ class User:
         if stack.status in _HALFWAY and step.rolled_back_after_all:
             yield from self._do(stack, stack.model.roll_back)
 
-    def _cancel(self, stack: Stack) -> None:
+    def _cancel(self, stack: Stack, over: Wait) -> None:
         """Cancelling a create is deleting it."""
-        if stack.status in ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS"):
+        if not over.over and stack.status in ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS"):
             create = stack.status == "CREATE_IN_PROGRESS"
             self._world.say("the user cancels")
             self._formation.do(stack, stack.model.delete if create else stack.model.cancel)
@@ -72,7 +72,7 @@ class User:
             yield from self._do(stack, lambda retain=retain: stack.model.delete(retain))
             yield 30.0
 
-    def _do(self, stack: Stack, operation: Callable[[], list[Happening]]) -> Course:
+    def _do(self, stack: Stack, operation: Callable[..., list[Happening]]) -> Course:
         with suppress(Refused):  # Nothing is to be changed.
             self._formation.do(stack, operation)
             yield stack.rest

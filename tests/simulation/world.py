@@ -59,9 +59,11 @@ class World:
     checks: Counter[str] = field(default_factory=Counter[str])
     """How often each invariant was checked."""
     running: Process | None = None
-    _agenda: list[tuple[float, int, Callable[[], None]]] = field(default_factory=list)
+    _agenda: list[tuple[float, int, Callable[[], None]]] = field(
+        default_factory=list[tuple[float, int, Callable[[], None]]]
+    )
     _entries: int = 0
-    _waiting: list[Process] = field(default_factory=list)
+    _waiting: list[Process] = field(default_factory=list[Process])
 
     # Telling
 
@@ -70,7 +72,7 @@ class World:
             line = text if isinstance(text, str) else text()
             self.diary.append(f"{self.now - BEGIN:9.2f}  {line}")
 
-    def check(self, invariant: str, holds: object, otherwise: Callable[[], str] | str) -> None:
+    def check(self, invariant: str, holds: object, otherwise: Callable[..., str] | str) -> None:
         """Note that an invariant was looked at; what breaks first is what counts."""
         self.checks[invariant] += 1
         if not holds and self.broken is None:
@@ -130,7 +132,9 @@ class World:
         assert process is not None
         self._waiting.append(process)
         self.after(seconds, lambda: self._go_on(process))
-        process.course.parent.switch()
+        outside = process.course.parent
+        assert outside is not None
+        outside.switch()
 
     def clear(self) -> None:
         """End what still runs."""

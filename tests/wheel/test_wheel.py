@@ -10,8 +10,10 @@ import sys
 import tarfile
 import threading
 import zipfile
+from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -49,7 +51,9 @@ handler(
 """
 
 
-def tool(*command, cwd=None, **environment):
+def tool(
+    *command: str | Path, cwd: Path | None = None, environment: Mapping[str, str] = {}
+) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(
         [str(part) for part in command],
         cwd=cwd,
@@ -62,43 +66,47 @@ def tool(*command, cwd=None, **environment):
     return done
 
 
-def contents(wheel):
+def contents(wheel: Path) -> dict[str, bytes]:
     with zipfile.ZipFile(wheel) as archive:
         return {name: archive.read(name) for name in archive.namelist()}
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory):
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("elsewhere")
 
 
 @pytest.fixture(scope="module")
-def wheel(place):
+def wheel(place: Path) -> Path:
+    if to_be_released := os.environ.get("WHEEL"):
+        return Path(to_be_released).resolve()
     tool(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", place)
     (built,) = place.glob("*.whl")
     return built
 
 
 @pytest.fixture(scope="module")
-def assembly(place, wheel):
+def assembly(place: Path, wheel: Path) -> Path:
     """What a three-line app makes, run where only the wheel and its requirements are."""
     environment = place / "venv"
     uv = Path(sys.executable).with_name("uv")
     where = packages_come_from()
-    tool(uv, "venv", "--quiet", "--python", sys.executable, environment, **where)
+    tool(uv, "venv", "--quiet", "--python", sys.executable, environment, environment=where)
     tool(
         *(uv, "pip", "install", "--quiet", "--constraint", ROOT / "requirements-dev.txt", wheel),
-        **{**where, "VIRTUAL_ENV": str(environment)},
+        environment={**where, "VIRTUAL_ENV": str(environment)},
     )
     outdir = place / "cdk.out"
-    done = tool(environment / "bin/python", "-I", "-c", APP, CDK_OUTDIR=str(outdir))
+    done = tool(
+        environment / "bin/python", "-I", "-c", APP, environment={"CDK_OUTDIR": str(outdir)}
+    )
     assert "hyperpod_patching" in str(list(environment.rglob("hyperpod_patching")))
     assert done.stdout == ""
     return outdir
 
 
 @pytest.fixture(scope="module")
-def unpacked(assembly, place):
+def unpacked(assembly: Path, place: Path) -> Path:
     (asset,) = assembly.glob("asset.*.zip")
     with zipfile.ZipFile(asset) as archive:
         archive.extractall(place / "asset")
@@ -106,29 +114,29 @@ def unpacked(assembly, place):
 
 
 @pytest.fixture
-def aws():
+def aws() -> Iterator[tuple[str, list[dict[str, Any]]]]:
     """Systems Manager without a parameter, and CloudFormation's ear for answers."""
-    answers = []
+    answers: list[dict[str, Any]] = []
 
     class Service(BaseHTTPRequestHandler):
-        def do_PUT(self):
+        def do_PUT(self) -> None:
             answers.append(json.loads(self.body()))
             self.reply(b"")
 
-        def do_POST(self):
+        def do_POST(self) -> None:
             self.body()
             self.reply(b'{"Parameters": []}')
 
-        def body(self):
+        def body(self) -> bytes:
             return self.rfile.read(int(self.headers.get("content-length", 0)))
 
-        def reply(self, body):
+        def reply(self, body: bytes) -> None:
             self.send_response(200)
             self.send_header("content-length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, *_):
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
             """Keep the tests' output to the tests."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Service) as server:
@@ -139,9 +147,11 @@ def aws():
         thread.join()
 
 
-def packages_come_from():
+def packages_come_from() -> dict[str, str]:
     """The settings that set-up found for uv on this machine."""
     spec = importlib.util.spec_from_file_location("prepare", ROOT / "tools/prepare.py")
+    assert spec is not None
+    assert spec.loader is not None
     prepare = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(prepare)
     found = prepare.like_pip()
@@ -152,7 +162,7 @@ def packages_come_from():
     }
 
 
-def test_it_holds_the_library_and_the_handler_and_nothing_else(wheel):
+def test_it_holds_the_library_and_the_handler_and_nothing_else(wheel: Path) -> None:
     names = set(contents(wheel))
     here = {
         file.relative_to(ROOT / source).as_posix()
@@ -164,7 +174,7 @@ def test_it_holds_the_library_and_the_handler_and_nothing_else(wheel):
     assert {"hyperpod_patching/py.typed", "hyperpod_software/py.typed"} <= names
 
 
-def test_the_source_archive_makes_the_same_wheel(wheel, place):
+def test_the_source_archive_makes_the_same_wheel(wheel: Path, place: Path) -> None:
     tool(sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", place)
     (archived,) = place.glob("*.tar.gz")
     with tarfile.open(archived) as archive:
@@ -177,7 +187,7 @@ def test_the_source_archive_makes_the_same_wheel(wheel, place):
     assert contents(again) == contents(wheel)
 
 
-def test_the_checkout_is_installed_where_it_stands():
+def test_the_checkout_is_installed_where_it_stands() -> None:
     # -I: neither the working directory nor what the environment names can be imported.
     program = "import hyperpod_patching, hyperpod_software as h; print(hyperpod_patching.__file__, h.__file__)"
     done = tool(sys.executable, "-I", "-c", program, cwd=ROOT.parent)
@@ -186,7 +196,7 @@ def test_the_checkout_is_installed_where_it_stands():
     ]
 
 
-def test_a_three_line_app_synthesizes_what_the_checkout_synthesizes(assembly):
+def test_a_three_line_app_synthesizes_what_the_checkout_synthesizes(assembly: Path) -> None:
     (asset,) = assembly.glob("asset.*.zip")
     here = _asset.handler_asset(_asset.handler_directory())
     assert asset.read_bytes() == here.content
@@ -195,7 +205,9 @@ def test_a_three_line_app_synthesizes_what_the_checkout_synthesizes(assembly):
     assert "Custom::HyperPodClusterSoftware" in kinds
 
 
-def test_the_handler_answers_from_the_unpacked_asset_alone(unpacked, aws):
+def test_the_handler_answers_from_the_unpacked_asset_alone(
+    unpacked: Path, aws: tuple[str, list[dict[str, Any]]]
+) -> None:
     endpoint, answers = aws
     stack = "arn:aws:cloudformation:us-east-1:123456789012:stack/Training/1"
     event = {
@@ -210,12 +222,14 @@ def test_the_handler_answers_from_the_unpacked_asset_alone(unpacked, aws):
     }
     done = tool(
         *(sys.executable, "-I", "-S", "-c", RUN, unpacked, json.dumps(event)),
-        AWS_ACCESS_KEY_ID="test",
-        AWS_SECRET_ACCESS_KEY="test",
-        AWS_REGION="us-east-1",
-        AWS_DEFAULT_REGION="us-east-1",
-        AWS_ENDPOINT_URL=endpoint,
-        HYPERPOD_SOFTWARE_PREFIX="HyperPodSoftware-00000000",
+        environment={
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_REGION": "us-east-1",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_ENDPOINT_URL": endpoint,
+            "HYPERPOD_SOFTWARE_PREFIX": "HyperPodSoftware-00000000",
+        },
     )
     (answer,) = answers
     assert answer["Status"] == "SUCCESS"
