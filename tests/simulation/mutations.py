@@ -20,7 +20,7 @@ from hyperpod_software.case import Case
 from hyperpod_software.conductor import Conductor
 from hyperpod_software.contract.answers import Outcome
 from hyperpod_software.contract.names import rule_name
-from hyperpod_software.edges import aws, memory, polling, sagemaker
+from hyperpod_software.edges import aws, documents, memory, polling, sagemaker
 from hyperpod_software.edges import response as sending
 from hyperpod_software.edges.aws import client
 from hyperpod_software.edges.budget import Budget
@@ -30,7 +30,7 @@ from hyperpod_software.edges.sagemaker import CallResult, SageMaker
 from hyperpod_software.edges.stack import Stack
 from hyperpod_software.ending import Ending
 from hyperpod_software.messages import response as answering
-from hyperpod_software.rules import actions, nodes, starting, undoing, verdict, watching
+from hyperpod_software.rules import actions, nodes, proof, starting, undoing, verdict, watching
 from hyperpod_software.rules.look import Look, Watched
 from hyperpod_software.words.cluster import Cluster, Group, NodeTally
 from hyperpod_software.words.decision import Finish, Wait, failed
@@ -86,15 +86,15 @@ def _what_is_proven_is_patched_again(patch: pytest.MonkeyPatch) -> None:
 
 
 def _what_is_partly_there_is_left(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(starting, "_has_release", lambda *_: True)
+    patch.setattr(proof, "_has_release", lambda *_: True)
 
 
 def _up_to_date_is_overlooked(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(starting, "_has_newest", lambda *_: False)
+    patch.setattr(proof, "_has_newest", lambda *_: False)
 
 
 def _newer_patches_are_taken_back(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(starting, "_taken_back", lambda *_: None)
+    patch.setattr(starting, "_newer_there", lambda *_: {})
 
 
 def _newer_patches_are_skipped_nodes(patch: pytest.MonkeyPatch) -> None:
@@ -102,7 +102,7 @@ def _newer_patches_are_skipped_nodes(patch: pytest.MonkeyPatch) -> None:
 
 
 def _batches_are_sent_to_slurm(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(starting, "batch_refusal", lambda *_: None)
+    patch.setattr(starting, "batch_refused", lambda *_: False)
 
 
 def _the_deployment_config_is_left_out(patch: pytest.MonkeyPatch) -> None:
@@ -185,7 +185,7 @@ def _a_lost_call_is_told_as_none(patch: pytest.MonkeyPatch) -> None:
             return replace(decision, why=Invalid(told, waiter=True))
         return decision
 
-    patch.setattr(conducting, "judge", judge)
+    patch.setattr(actions, "judge", judge)
 
 
 def _the_deadline_never_comes(patch: pytest.MonkeyPatch) -> None:
@@ -328,8 +328,8 @@ def _the_event_is_logged(patch: pytest.MonkeyPatch) -> None:
 
 
 def _parameters_are_too_big(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(memory, "PIECE", 100_000)
-    patch.setattr(memory.zlib, "compress", lambda data, _: data * 9)  # type: ignore[attr-defined]
+    patch.setattr(documents, "PIECE", 100_000)
+    patch.setattr(documents.zlib, "compress", lambda data, _: data * 9)  # type: ignore[attr-defined]
 
 
 def _rule_names_are_too_long(patch: pytest.MonkeyPatch) -> None:
@@ -413,8 +413,8 @@ def _a_result_is_not_passed_on(patch: pytest.MonkeyPatch) -> None:
 
 
 def _a_value_is_base85(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(memory, "b64encode", base64.b85encode)
-    patch.setattr(memory, "b64decode", lambda text, **_: base64.b85decode(text))
+    patch.setattr(documents, "b64encode", base64.b85encode)
+    patch.setattr(documents, "b64decode", lambda text, **_: base64.b85decode(text))
 
 
 def _nobody_looks_at_the_time(patch: pytest.MonkeyPatch) -> None:
