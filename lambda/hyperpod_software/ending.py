@@ -175,7 +175,8 @@ class Ending:
         found = self.found(path)
         # While this one is there to try again. It is over, and a newer one may have come.
         self.bury_older(found, path, ticket, grace=CLOCKS)
-        if remembered or path in found:
+        # A Delete is the last chance to find half a rule, made when its memory had gone already.
+        if remembered or path in found or ticket.type is RequestType.DELETE:
             self.bury(path)
 
     def undelivered(self, reply: Reply, surroundings: Surroundings) -> None:

@@ -126,7 +126,10 @@ def test_what_a_request_with_nothing_to_patch_asks_of_aws(
 
 
 def test_what_a_delete_asks_of_aws(invocations: list[tuple[str, Calls]]) -> None:
-    assert [to_aws(calls) for calls in of(invocations, "Delete")] == [{"GetParametersByPath": 4}]
+    """It looks for a rule in any case: it is the last that can find half of one."""
+    assert [to_aws(calls) for calls in of(invocations, "Delete")] == [
+        {"GetParametersByPath": 5, "RemoveTargets": 1, "DeleteRule": 1}
+    ]
 
 
 def test_a_request_has_one_rule_and_one_answer(invocations: list[tuple[str, Calls]]) -> None:
