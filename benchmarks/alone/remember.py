@@ -13,18 +13,18 @@ from typing import Any
 
 import boto3
 
+from hyperpod_software.adapters.documents import Answer
+from hyperpod_software.adapters.eventbridge import poll_input
+from hyperpod_software.adapters.events import read_event
+from hyperpod_software.adapters.state_store import ParameterStore
 from hyperpod_software.contract.answers import Outcome
-from hyperpod_software.edges.documents import Answer
-from hyperpod_software.edges.memory import ParameterStore
-from hyperpod_software.edges.polling import poll_input
-from hyperpod_software.edges.tickets import read_event
 from hyperpod_software.messages.response import answer, body
-from hyperpod_software.words.cluster import Cluster
-from hyperpod_software.words.decision import Finish
-from hyperpod_software.words.memory import Call, Progress, digest
-from hyperpod_software.words.problem import BadProperty
-from hyperpod_software.words.request import Window
-from hyperpod_software.words.why import Invalid
+from hyperpod_software.model.cluster import Cluster
+from hyperpod_software.model.decision import Finish
+from hyperpod_software.model.errors import BadProperty
+from hyperpod_software.model.request import Window
+from hyperpod_software.model.state import Call, Progress, digest
+from hyperpod_software.model.why import Invalid
 
 NOW = 1_790_000_000.0
 LETTERS = string.ascii_letters + string.digits

@@ -9,9 +9,9 @@ import sys
 import time
 import tracemalloc
 
-from hyperpod_software.edges.sagemaker import SageMaker
+from hyperpod_software.adapters.sagemaker import SageMaker
+from hyperpod_software.model.software import Software
 from hyperpod_software.rules.nodes import tally
-from hyperpod_software.words.software import Software
 
 cluster, repetitions = sys.argv[1], int(sys.argv[2])
 edge = SageMaker()

@@ -12,8 +12,8 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from hyperpod_software.edges import logs
-from hyperpod_software.words.reply import Reply
+from hyperpod_software.adapters import logs
+from hyperpod_software.model.reply import Reply
 
 Handle = Callable[[dict[str, Any], Any], Reply | None]
 

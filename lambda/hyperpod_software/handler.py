@@ -9,21 +9,21 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from hyperpod_software.case import Surroundings
-from hyperpod_software.conductor import Conductor
+from hyperpod_software.adapters.budget import Budget, spending
+from hyperpod_software.adapters.cloudformation import Stack
+from hyperpod_software.adapters.ec2 import Images
+from hyperpod_software.adapters.eventbridge import Polling, read_poll
+from hyperpod_software.adapters.events import is_waiter
+from hyperpod_software.adapters.response import put_answer
+from hyperpod_software.adapters.sagemaker import SageMaker
+from hyperpod_software.adapters.state_store import ParameterStore
 from hyperpod_software.contract.names import DEFAULT_PREFIX, LOG_GROUP_VARIABLE, PREFIX_VARIABLE
 from hyperpod_software.crhelper_adapter import SoftwareResource
-from hyperpod_software.edges.budget import Budget, spending
-from hyperpod_software.edges.images import Images
-from hyperpod_software.edges.memory import ParameterStore
-from hyperpod_software.edges.polling import Polling, read_poll
-from hyperpod_software.edges.response import put_answer
-from hyperpod_software.edges.sagemaker import SageMaker
-from hyperpod_software.edges.stack import Stack
-from hyperpod_software.edges.tickets import is_waiter
+from hyperpod_software.engine.invocation import Surroundings
+from hyperpod_software.engine.reconciler import Conductor
+from hyperpod_software.engine.services import Services
 from hyperpod_software.messages.response import body
-from hyperpod_software.services import Services
-from hyperpod_software.words.reply import Reply
+from hyperpod_software.model.reply import Reply
 
 Event = dict[str, Any]
 Handler = Callable[[Event, Any], None]

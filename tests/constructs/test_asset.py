@@ -239,7 +239,7 @@ def test_the_handler_runs_from_it_alone(unpacked: Path) -> None:
 import json, sys
 sys.path.append({str(unpacked)!r})
 from hyperpod_software.handler import handler
-from hyperpod_software.edges.aws import client
+from hyperpod_software.adapters.clients import client
 for service in {list(OPERATIONS)!r}:
     client(service)
 import botocore.exceptions

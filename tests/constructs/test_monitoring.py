@@ -15,8 +15,8 @@ from aws_cdk.aws_events_targets import SnsTopic
 
 from hyperpod_patching import ClusterSoftware, HyperPodCluster, SoftwareImage
 from hyperpod_patching._cluster import AnyCluster
+from hyperpod_software.adapters.logs import measured
 from hyperpod_software.contract.signals import NAMESPACE
-from hyperpod_software.edges.logs import measured
 from tests.constructs.templates import Synthesize, flat, only
 
 

@@ -26,9 +26,9 @@ from aws_cdk import (
 from constructs import IConstruct
 
 from hyperpod_patching import BatchSize, ClusterSoftware, RollingUpdate, SoftwareImage
+from hyperpod_software.adapters.properties import parse_declaration, parse_waiter
 from hyperpod_software.contract.properties import SOFTWARE_TYPE, WAITER_TYPE
-from hyperpod_software.edges.properties import parse_declaration, parse_waiter
-from hyperpod_software.words.request import Request, RequestType, Ticket
+from hyperpod_software.model.request import Request, RequestType, Ticket
 from tests.constructs.declarations import Properties, resource_of
 from tests.constructs.templates import Synthesize, Template, of_type, only, template_of
 

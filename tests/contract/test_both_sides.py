@@ -24,10 +24,10 @@ from hyperpod_patching import (
 from hyperpod_patching._declaration import Declaration
 from hyperpod_patching._timeout import Timeout
 from hyperpod_patching._validation import check_cluster, check_instance_groups
+from hyperpod_software.adapters.properties import parse_declaration
 from hyperpod_software.contract import values
 from hyperpod_software.contract.values import Range, Text
-from hyperpod_software.edges.properties import parse_declaration
-from hyperpod_software.words.problem import BadProperty
+from hyperpod_software.model.errors import BadProperty
 
 ANY_IMAGE = {"ClusterName": "ml", "ImageId": "default"}
 some = settings(

@@ -20,7 +20,7 @@ sys.path.insert(0, sys.argv[1])
 said = io.StringIO()
 logging.getLogger().addHandler(logging.StreamHandler(said))
 
-from hyperpod_software.edges.response import put_answer  # noqa: E402 - found by the path above
+from hyperpod_software.adapters.response import put_answer  # noqa: E402 - found by the path above
 from hyperpod_software.handler import build  # noqa: E402
 
 

@@ -7,22 +7,22 @@ from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from hyperpod_software.case import Surroundings
-from hyperpod_software.conductor import Conductor
+from hyperpod_software.adapters.budget import Budget, spending
+from hyperpod_software.adapters.clients import in_time
+from hyperpod_software.adapters.cloudformation import History, Operation
+from hyperpod_software.adapters.eventbridge import Poll
+from hyperpod_software.adapters.sagemaker import CallResult
+from hyperpod_software.adapters.state_store import ParameterStore
 from hyperpod_software.contract.names import rule_name
 from hyperpod_software.contract.properties import WAITER_TYPE
-from hyperpod_software.edges.aws import in_time
-from hyperpod_software.edges.budget import Budget, spending
-from hyperpod_software.edges.memory import ParameterStore
-from hyperpod_software.edges.polling import Poll
-from hyperpod_software.edges.sagemaker import CallResult
-from hyperpod_software.edges.stack import History, Operation
-from hyperpod_software.services import Services
-from hyperpod_software.words.cluster import Cluster, Node
-from hyperpod_software.words.decision import Patch
-from hyperpod_software.words.image import Image, Volume
-from hyperpod_software.words.problem import Problem
-from hyperpod_software.words.reply import Reply
+from hyperpod_software.engine.invocation import Surroundings
+from hyperpod_software.engine.reconciler import Conductor
+from hyperpod_software.engine.services import Services
+from hyperpod_software.model.cluster import Cluster, Node
+from hyperpod_software.model.decision import Patch
+from hyperpod_software.model.errors import Problem
+from hyperpod_software.model.image import Image, Volume
+from hyperpod_software.model.reply import Reply
 from tests.lifecycle.samples import NEW, NOW, STACK, cluster, group, node, properties
 
 ACCOUNT = STACK.split(":")[4]

@@ -10,14 +10,14 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
 
+from hyperpod_software.adapters import clients as aws
+from hyperpod_software.adapters.budget import Budget, spending
+from hyperpod_software.adapters.cloudformation import Stack
+from hyperpod_software.adapters.sagemaker import CallResult, SageMaker
 from hyperpod_software.contract.times import INVOCATION
-from hyperpod_software.edges import aws
-from hyperpod_software.edges.budget import Budget, spending
-from hyperpod_software.edges.sagemaker import CallResult, SageMaker
-from hyperpod_software.edges.stack import Stack
-from hyperpod_software.patience import patiently
-from hyperpod_software.words.decision import Patch
-from hyperpod_software.words.problem import Problem
+from hyperpod_software.engine.retry import patiently
+from hyperpod_software.model.decision import Patch
+from hyperpod_software.model.errors import Problem
 from tests.handler.parts import HERE, Parts, event
 from tests.lifecycle.samples import cluster, declared
 from tests.simulation.gate import error

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from hyperpod_software.edges import tickets
-from hyperpod_software.edges.properties import parse_declaration
-from hyperpod_software.words.software import Declaration
+from hyperpod_software.adapters import events as tickets
+from hyperpod_software.adapters.properties import parse_declaration
+from hyperpod_software.model.software import Declaration
 from sandbox.hyperpod import Faults, load_cluster
 from tests.simulation import history
 from tests.simulation.chance import KINDS

@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
+from hyperpod_software.adapters.cloudformation import History, Operation
+from hyperpod_software.adapters.eventbridge import Poll
+from hyperpod_software.adapters.sagemaker import CallResult
+from hyperpod_software.adapters.state_store import Unsure
 from hyperpod_software.contract.names import rule_name
-from hyperpod_software.edges.memory import Unsure
-from hyperpod_software.edges.polling import Poll
-from hyperpod_software.edges.sagemaker import CallResult
-from hyperpod_software.edges.stack import History, Operation
 from hyperpod_software.messages.plans import held
-from hyperpod_software.words.cluster import Cluster
-from hyperpod_software.words.plan import Hold, HoldKind
-from hyperpod_software.words.problem import Problem
+from hyperpod_software.model.cluster import Cluster
+from hyperpod_software.model.errors import Problem
+from hyperpod_software.model.plan import Hold, HoldKind
 from tests.handler.parts import HERE, Parts, event, patched, url
 from tests.lifecycle.samples import NEW, NOW, OLD, call, cluster, group, groups, properties, request
 

@@ -8,14 +8,16 @@ from typing import Any
 
 import pytest
 
+from hyperpod_software.adapters.logs import JsonLines
 from hyperpod_software.contract.signals import LOG_FIELDS
-from hyperpod_software.edges.logs import JsonLines
 from tests.handler.parts import Parts, event
 from tests.lifecycle.samples import cluster, group, properties
 
 
 def lines(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
-    said = [record for record in caplog.records if record.name == "hyperpod_software.journal"]
+    said = [
+        record for record in caplog.records if record.name == "hyperpod_software.engine.log_events"
+    ]
     return [json.loads(JsonLines().format(record)) for record in said]
 
 

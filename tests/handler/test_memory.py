@@ -14,13 +14,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hyperpod_software.edges import aws
-from hyperpod_software.edges.documents import Answer
-from hyperpod_software.edges.memory import Buried, ParameterStore
+from hyperpod_software.adapters import clients as aws
+from hyperpod_software.adapters.documents import Answer
+from hyperpod_software.adapters.state_store import Buried, ParameterStore
 from hyperpod_software.messages.response import ANSWER_LIMIT, answer, body
-from hyperpod_software.words.decision import failed
-from hyperpod_software.words.memory import Call, Progress, digest, spelled
-from hyperpod_software.words.request import Window
+from hyperpod_software.model.decision import failed
+from hyperpod_software.model.request import Window
+from hyperpod_software.model.state import Call, Progress, digest, spelled
 from tests.handler.parts import Parts, Store, event
 from tests.lifecycle.samples import cluster, group, properties, request, saying
 from tests.simulation.gate import error

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hyperpod_software.observing import PAUSE
+from hyperpod_software.engine.observe import PAUSE
 from tests.handler.parts import Parts, event
 from tests.lifecycle.samples import cluster, group, node, properties
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from hyperpod_software.adapters.cloudformation import History
 from hyperpod_software.contract.properties import WAITER_TYPE
 from hyperpod_software.contract.times import WINDOW
-from hyperpod_software.edges.stack import History
-from hyperpod_software.words.reply import Reply
+from hyperpod_software.model.reply import Reply
 from tests.handler.parts import HERE, Parts, event, patched, url
 from tests.lifecycle.samples import NEW, NOW, OLD, cluster, group, node, properties
 

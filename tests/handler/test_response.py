@@ -11,9 +11,9 @@ from threading import Thread
 
 import pytest
 
-from hyperpod_software.edges.budget import Budget, spending
-from hyperpod_software.edges.logs import JsonLines
-from hyperpod_software.edges.response import put_answer
+from hyperpod_software.adapters.budget import Budget, spending
+from hyperpod_software.adapters.logs import JsonLines
+from hyperpod_software.adapters.response import put_answer
 
 SECRET = "?X-Amz-Signature=SECRET"
 

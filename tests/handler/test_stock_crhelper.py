@@ -18,9 +18,10 @@ from crhelper import CfnResource
 from crhelper import utils as crhelper_utils
 
 from hyperpod_software import crhelper_adapter, handler
-from hyperpod_software.edges import polling, response
-from hyperpod_software.edges.budget import Budget, spending
-from hyperpod_software.words.problem import Problem
+from hyperpod_software.adapters import eventbridge as polling
+from hyperpod_software.adapters import response
+from hyperpod_software.adapters.budget import Budget, spending
+from hyperpod_software.model.errors import Problem
 from tests.handler.parts import Parts, event
 from tests.lifecycle.samples import NEW, cluster, group, groups, properties
 

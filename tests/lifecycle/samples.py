@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from hyperpod_software.edges.properties import parse_declaration
+from hyperpod_software.adapters.properties import parse_declaration
 from hyperpod_software.messages import say
-from hyperpod_software.words.cluster import Cluster, Group, Node, NodeTally
-from hyperpod_software.words.decision import Finish, Wait
-from hyperpod_software.words.memory import Call, Progress, digest
-from hyperpod_software.words.problem import BadProperty
-from hyperpod_software.words.request import Request, RequestType, Ticket
-from hyperpod_software.words.software import Declaration
-from hyperpod_software.words.why import Invalid
+from hyperpod_software.model.cluster import Cluster, Group, Node, NodeTally
+from hyperpod_software.model.decision import Finish, Wait
+from hyperpod_software.model.errors import BadProperty
+from hyperpod_software.model.request import Request, RequestType, Ticket
+from hyperpod_software.model.software import Declaration
+from hyperpod_software.model.state import Call, Progress, digest
+from hyperpod_software.model.why import Invalid
 
 OLD, NEW = "ami-0aaaaaaaaaaaaaaa1", "ami-0bbbbbbbbbbbbbbb2"
 ARN = "arn:aws:sagemaker:us-east-1:111122223333:cluster/abcdefghij12"

@@ -6,7 +6,7 @@ import pytest
 
 from hyperpod_software.contract.answers import HANDOVER, Attribute, Outcome
 from hyperpod_software.messages.response import answer, body, physical_id
-from hyperpod_software.words.decision import Finish, failed
+from hyperpod_software.model.decision import Finish, failed
 from tests.lifecycle.samples import ARN, cluster, declared, reason, request, saying
 
 CREATE, UPDATE = request().ticket, request(before=declared()).ticket

@@ -8,11 +8,11 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hyperpod_software.adapters.properties import parse_declaration
+from hyperpod_software.adapters.sagemaker import update_request
 from hyperpod_software.contract.properties import Property
-from hyperpod_software.edges.properties import parse_declaration
-from hyperpod_software.edges.sagemaker import update_request
-from hyperpod_software.words.decision import Patch
-from hyperpod_software.words.problem import BadProperty
+from hyperpod_software.model.decision import Patch
+from hyperpod_software.model.errors import BadProperty
 from tests.lifecycle.samples import cluster, group, properties
 
 anything = st.recursive(

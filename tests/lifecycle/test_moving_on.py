@@ -8,16 +8,16 @@ from typing import Any
 
 import pytest
 
+from hyperpod_software.adapters.sagemaker import read_cluster
 from hyperpod_software.contract.answers import Outcome
-from hyperpod_software.edges.sagemaker import read_cluster
+from hyperpod_software.model.cluster import Cluster, Node, NodeState, Said
+from hyperpod_software.model.decision import Finish, Wait
+from hyperpod_software.model.request import Request
+from hyperpod_software.model.software import Declaration, Software
 from hyperpod_software.rules.declared import software_for
-from hyperpod_software.rules.look import Look
 from hyperpod_software.rules.nodes import hear, node_state, tally
+from hyperpod_software.rules.snapshot import Look
 from hyperpod_software.rules.watching import judge
-from hyperpod_software.words.cluster import Cluster, Node, NodeState, Said
-from hyperpod_software.words.decision import Finish, Wait
-from hyperpod_software.words.request import Request
-from hyperpod_software.words.software import Declaration, Software
 from tests.lifecycle.samples import (
     ARN,
     NOW,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from hyperpod_software.rules.problems import PERMISSIONS_SETTLE, Standing, weigh
-from hyperpod_software.words.decision import Finish, Wait
-from hyperpod_software.words.problem import Problem
+from hyperpod_software.model.decision import Finish, Wait
+from hyperpod_software.model.errors import Problem
+from hyperpod_software.rules.errors import PERMISSIONS_SETTLE, Standing, weigh
 from tests.lifecycle.samples import NOW, reason, request
 
 Kind = Problem.Kind

@@ -7,23 +7,23 @@ from typing import Any
 
 import pytest
 
+from hyperpod_software.adapters.properties import parse_declaration
+from hyperpod_software.adapters.sagemaker import update_request
 from hyperpod_software.contract.answers import Outcome
-from hyperpod_software.edges.properties import parse_declaration
-from hyperpod_software.edges.sagemaker import update_request
 from hyperpod_software.messages import say
 from hyperpod_software.messages.plans import held
+from hyperpod_software.model.cluster import Cluster, Group, Reading, Said
+from hyperpod_software.model.decision import CountNodes, Finish, Patch, Wait
+from hyperpod_software.model.errors import BadProperty
+from hyperpod_software.model.image import Image, Volume
+from hyperpod_software.model.plan import Hold, HoldKind
+from hyperpod_software.model.request import Request
+from hyperpod_software.model.software import Declaration
+from hyperpod_software.model.state import Progress
+from hyperpod_software.model.why import Unusable
 from hyperpod_software.rules.images import image_refusal
 from hyperpod_software.rules.operation import is_taken_back, may_call
-from hyperpod_software.rules.starting import plan
-from hyperpod_software.words.cluster import Cluster, Group, Reading, Said
-from hyperpod_software.words.decision import CountNodes, Finish, Patch, Wait
-from hyperpod_software.words.image import Image, Volume
-from hyperpod_software.words.memory import Progress
-from hyperpod_software.words.plan import Hold, HoldKind
-from hyperpod_software.words.problem import BadProperty
-from hyperpod_software.words.request import Request
-from hyperpod_software.words.software import Declaration
-from hyperpod_software.words.why import Unusable
+from hyperpod_software.rules.planning import plan
 from tests.lifecycle.samples import (
     ARN,
     NEW,

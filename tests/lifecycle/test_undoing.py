@@ -8,13 +8,13 @@ import pytest
 
 from hyperpod_software.contract.answers import Outcome
 from hyperpod_software.messages.plans import held
-from hyperpod_software.rules.undoing import plan_rollback, softened
-from hyperpod_software.words.cluster import Cluster
-from hyperpod_software.words.decision import Finish, Patch, Wait, failed
-from hyperpod_software.words.memory import Progress
-from hyperpod_software.words.plan import Hold, HoldKind
-from hyperpod_software.words.request import Request
-from hyperpod_software.words.software import Declaration
+from hyperpod_software.model.cluster import Cluster
+from hyperpod_software.model.decision import Finish, Patch, Wait, failed
+from hyperpod_software.model.plan import Hold, HoldKind
+from hyperpod_software.model.request import Request
+from hyperpod_software.model.software import Declaration
+from hyperpod_software.model.state import Progress
+from hyperpod_software.rules.rollback import plan_rollback, softened
 from tests.lifecycle.samples import (
     NEW,
     NOW,

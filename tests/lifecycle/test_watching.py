@@ -10,16 +10,16 @@ from typing import Any
 import pytest
 
 from hyperpod_software.contract.answers import Outcome
-from hyperpod_software.rules.look import QUIET, Look
+from hyperpod_software.model.cluster import Cluster, NamedNode, Node, NodeState, NodeTally
+from hyperpod_software.model.decision import CountNodes, Finish, Wait
+from hyperpod_software.model.request import Request
+from hyperpod_software.model.software import Software
+from hyperpod_software.model.state import Call, Progress, Sight, digest
 from hyperpod_software.rules.nodes import node_state
 from hyperpod_software.rules.nodes import tally as count
+from hyperpod_software.rules.snapshot import QUIET, Look
 from hyperpod_software.rules.verdict import RULES
 from hyperpod_software.rules.watching import judge
-from hyperpod_software.words.cluster import Cluster, NamedNode, Node, NodeState, NodeTally
-from hyperpod_software.words.decision import CountNodes, Finish, Wait
-from hyperpod_software.words.memory import Call, Progress, Sight, digest
-from hyperpod_software.words.request import Request
-from hyperpod_software.words.software import Software
 from tests.lifecycle.samples import (
     NEW,
     NOW,

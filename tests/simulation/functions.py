@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from hyperpod_software.edges.response import put_answer
+from hyperpod_software.adapters.response import put_answer
 from hyperpod_software.handler import build
 from tests.simulation.gate import DISTURBANCES, TIME_LIMIT, Gate, Invocation, sizes
 from tests.simulation.requests import Request

@@ -15,12 +15,12 @@ from typing import Any
 import urllib3
 from botocore.config import Config
 
+from hyperpod_software.adapters import clients as aws_edge
+from hyperpod_software.adapters import response as response_edge
+from hyperpod_software.adapters import state_store as memory_edge
+from hyperpod_software.adapters.state_store import ParameterStore as Memory
 from hyperpod_software.contract.names import PREFIX_VARIABLE
-from hyperpod_software.edges import aws as aws_edge
-from hyperpod_software.edges import memory as memory_edge
-from hyperpod_software.edges import response as response_edge
-from hyperpod_software.edges.memory import ParameterStore as Memory
-from hyperpod_software.words.memory import digest
+from hyperpod_software.model.state import digest
 from sandbox.hyperpod import ServiceError
 from tests.simulation import images
 from tests.simulation.bucket import Bucket

@@ -13,33 +13,40 @@ from typing import Any
 import pytest
 import urllib3
 
-from hyperpod_software import caller, ending, relay
-from hyperpod_software import conductor as conducting
 from hyperpod_software import crhelper_adapter as adapter
-from hyperpod_software.case import Case
-from hyperpod_software.conductor import Conductor
+from hyperpod_software.adapters import clients as aws
+from hyperpod_software.adapters import documents, sagemaker
+from hyperpod_software.adapters import eventbridge as polling
+from hyperpod_software.adapters import response as sending
+from hyperpod_software.adapters import state_store as memory
+from hyperpod_software.adapters.budget import Budget
+from hyperpod_software.adapters.clients import client
+from hyperpod_software.adapters.cloudformation import Stack
+from hyperpod_software.adapters.eventbridge import Polling
+from hyperpod_software.adapters.sagemaker import CallResult, SageMaker
+from hyperpod_software.adapters.state_store import ParameterStore
 from hyperpod_software.contract.answers import Outcome
 from hyperpod_software.contract.names import rule_name
-from hyperpod_software.edges import aws, documents, memory, polling, sagemaker
-from hyperpod_software.edges import response as sending
-from hyperpod_software.edges.aws import client
-from hyperpod_software.edges.budget import Budget
-from hyperpod_software.edges.memory import ParameterStore
-from hyperpod_software.edges.polling import Polling
-from hyperpod_software.edges.sagemaker import CallResult, SageMaker
-from hyperpod_software.edges.stack import Stack
-from hyperpod_software.ending import Ending
+from hyperpod_software.engine import reconciler as conducting
+from hyperpod_software.engine import relay
+from hyperpod_software.engine import respond as ending
+from hyperpod_software.engine import submit as caller
+from hyperpod_software.engine.invocation import Case
+from hyperpod_software.engine.reconciler import Conductor
+from hyperpod_software.engine.respond import Ending
 from hyperpod_software.messages import response as answering
-from hyperpod_software.rules import actions, nodes, proof, starting, undoing, verdict, watching
-from hyperpod_software.rules.look import Look, Watched
-from hyperpod_software.words.cluster import Cluster, Group, NodeTally
-from hyperpod_software.words.decision import Finish, Wait, failed
-from hyperpod_software.words.plan import Hold, HoldKind
-from hyperpod_software.words.problem import BadProperty, Problem
-from hyperpod_software.words.reply import Reply
-from hyperpod_software.words.request import Request
-from hyperpod_software.words.software import Declaration, Software
-from hyperpod_software.words.why import Invalid, Note, PassedOn
+from hyperpod_software.model.cluster import Cluster, Group, NodeTally
+from hyperpod_software.model.decision import Finish, Wait, failed
+from hyperpod_software.model.errors import BadProperty, Problem
+from hyperpod_software.model.plan import Hold, HoldKind
+from hyperpod_software.model.reply import Reply
+from hyperpod_software.model.request import Request
+from hyperpod_software.model.software import Declaration, Software
+from hyperpod_software.model.why import Invalid, Note, PassedOn
+from hyperpod_software.rules import actions, nodes, proof, verdict, watching
+from hyperpod_software.rules import planning as starting
+from hyperpod_software.rules import rollback as undoing
+from hyperpod_software.rules.snapshot import Look, Watched
 
 Break = Callable[[pytest.MonkeyPatch], None]
 

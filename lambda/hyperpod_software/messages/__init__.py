@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from hyperpod_software.messages import plans, results, troubles
 from hyperpod_software.messages.wording import listed, sentence
-from hyperpod_software.words.plan import Hold, HoldKind, Plan
-from hyperpod_software.words.result import PatchResult
-from hyperpod_software.words.why import (
+from hyperpod_software.model.plan import Hold, HoldKind, Plan
+from hyperpod_software.model.result import PatchResult
+from hyperpod_software.model.why import (
     Frame,
     Framed,
     Held,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hyperpod_software.contract.times import WINDOW
 from hyperpod_software.messages.wording import clock, listed
-from hyperpod_software.words.plan import GroupPlan, Hold, HoldKind, Plan, PlanReason
+from hyperpod_software.model.plan import GroupPlan, Hold, HoldKind, Plan, PlanReason
 
 NOTHING = " Nothing was patched."
 _BACK = {

@@ -6,10 +6,10 @@ from typing import Any
 
 from hyperpod_software import messages
 from hyperpod_software.contract.answers import FAILED, HANDOVER, Attribute
-from hyperpod_software.words.decision import Finish
-from hyperpod_software.words.handover import GoesOn, Result
-from hyperpod_software.words.memory import digest, spelled
-from hyperpod_software.words.request import Ticket
+from hyperpod_software.model.decision import Finish
+from hyperpod_software.model.handover import GoesOn, Result
+from hyperpod_software.model.request import Ticket
+from hyperpod_software.model.state import digest, spelled
 
 ANSWER_LIMIT = 4000
 """CloudFormation takes 4096 bytes; an answer that is kept for another try is wrapped a little."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hyperpod_software.messages.wording import counted, listed, sentence
-from hyperpod_software.words.cluster import FAILED_NODE, NamedNode
-from hyperpod_software.words.result import (
+from hyperpod_software.model.cluster import FAILED_NODE, NamedNode
+from hyperpod_software.model.result import (
     End,
     GroupResult,
     PatchResult,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from hyperpod_software.messages.plans import NOTHING
 from hyperpod_software.messages.results import UNMONITORED
 from hyperpod_software.messages.wording import sentence
-from hyperpod_software.words.image import Image, Refusal, RefusalReason
-from hyperpod_software.words.problem import Problem
-from hyperpod_software.words.why import Trouble, TroubleKind
+from hyperpod_software.model.errors import Problem
+from hyperpod_software.model.image import Image, Refusal, RefusalReason
+from hyperpod_software.model.why import Trouble, TroubleKind
 
 _QUOTAS = {
     "PutRule": (

@@ -3,14 +3,8 @@
 from __future__ import annotations
 
 from hyperpod_software.contract.answers import Outcome
-from hyperpod_software.rules.images import image_refusal
-from hyperpod_software.rules.look import Look
-from hyperpod_software.rules.operation import credentials_too_short
-from hyperpod_software.rules.starting import plan
-from hyperpod_software.rules.undoing import plan_rollback
-from hyperpod_software.rules.watching import judge
-from hyperpod_software.words.decision import Finish, Patch, Wait, failed
-from hyperpod_software.words.facts import (
+from hyperpod_software.model.decision import Finish, Patch, Wait, failed
+from hyperpod_software.model.facts import (
     Action,
     CheckImage,
     CheckOperation,
@@ -18,8 +12,14 @@ from hyperpod_software.words.facts import (
     Facts,
     State,
 )
-from hyperpod_software.words.request import Request
-from hyperpod_software.words.why import Note, Unusable
+from hyperpod_software.model.request import Request
+from hyperpod_software.model.why import Note, Unusable
+from hyperpod_software.rules.images import image_refusal
+from hyperpod_software.rules.operation import credentials_too_short
+from hyperpod_software.rules.planning import plan
+from hyperpod_software.rules.rollback import plan_rollback
+from hyperpod_software.rules.snapshot import Look
+from hyperpod_software.rules.watching import judge
 
 
 def next_action(request: Request, state: State, facts: Facts, now: float) -> Action:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from hyperpod_software.words.cluster import (
+from hyperpod_software.model.cluster import (
     SETTLED_CLUSTER,
     SETTLED_GROUP,
     UPDATE_ENDED,
     Cluster,
     Group,
 )
-from hyperpod_software.words.memory import Progress
-from hyperpod_software.words.plan import Hold, HoldKind
-from hyperpod_software.words.software import Software
+from hyperpod_software.model.plan import Hold, HoldKind
+from hyperpod_software.model.software import Software
+from hyperpod_software.model.state import Progress
 
 
 def is_updating(group: Group) -> bool:

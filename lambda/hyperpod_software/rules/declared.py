@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hyperpod_software.words.cluster import Cluster, Group
-from hyperpod_software.words.request import Request
-from hyperpod_software.words.software import Declaration, Software, release_number
+from hyperpod_software.model.cluster import Cluster, Group
+from hyperpod_software.model.request import Request
+from hyperpod_software.model.software import Declaration, Software, release_number
 
 
 def is_same_cluster(request: Request, cluster: Cluster) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hyperpod_software.words.image import Image, Refusal, RefusalReason
+from hyperpod_software.model.image import Image, Refusal, RefusalReason
 
 
 def image_refusal(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from hyperpod_software.words.cluster import (
+from hyperpod_software.model.cluster import (
     FAILED_NODE,
     NAMED_NODES,
     UP_TO_DATE,
@@ -16,7 +16,7 @@ from hyperpod_software.words.cluster import (
     Said,
     Strays,
 )
-from hyperpod_software.words.software import Software
+from hyperpod_software.model.software import Software
 
 _USABLE = {"Running", "DeepHealthCheckInProgress"}
 _BROKEN = {"Failure", "NotFound"}

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from hyperpod_software.contract.times import CLOCKS
-from hyperpod_software.words.plan import Plan, PlanReason
-from hyperpod_software.words.request import Request, Ticket
+from hyperpod_software.model.plan import Plan, PlanReason
+from hyperpod_software.model.request import Request, Ticket
 
 
 def may_call(ticket: Ticket, status: str | None, since: float | None) -> bool:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from hyperpod_software.model.cluster import SETTLED_CLUSTER, UP_TO_DATE, Cluster, Group, Reading
+from hyperpod_software.model.request import Request
+from hyperpod_software.model.software import Software
 from hyperpod_software.rules.cluster import counts_declared, is_settled, names
 from hyperpod_software.rules.declared import is_same_cluster, software_for
-from hyperpod_software.words.cluster import SETTLED_CLUSTER, UP_TO_DATE, Cluster, Group, Reading
-from hyperpod_software.words.request import Request
-from hyperpod_software.words.software import Software
 
 STEADY = 3
 """Readings in a row that must agree that there is no newer image: ``ImageVersionStatus`` was seen

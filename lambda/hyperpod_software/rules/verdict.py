@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from hyperpod_software.model.cluster import UPDATE_ENDED_BADLY, UPDATE_SUCCEEDED
+from hyperpod_software.model.result import Rule, Verdict
+from hyperpod_software.model.state import digest
 from hyperpod_software.rules.cluster import suffices
-from hyperpod_software.rules.look import Look, Watched
-from hyperpod_software.words.cluster import UPDATE_ENDED_BADLY, UPDATE_SUCCEEDED
-from hyperpod_software.words.memory import digest
-from hyperpod_software.words.result import Rule, Verdict
+from hyperpod_software.rules.snapshot import Look, Watched
 
 
 @dataclass(frozen=True)

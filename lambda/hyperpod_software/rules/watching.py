@@ -6,14 +6,9 @@ from collections.abc import Iterable, Mapping
 
 from hyperpod_software.contract.answers import Outcome
 from hyperpod_software.contract.properties import OnSkippedNodes
-from hyperpod_software.rules.cluster import suffices
-from hyperpod_software.rules.look import Look, Watched
-from hyperpod_software.rules.nodes import of_patch
-from hyperpod_software.rules.verdict import evidence_of, verdict_of
-from hyperpod_software.words.cluster import UPDATE_SUCCEEDED, Group, NodeTally
-from hyperpod_software.words.decision import CountNodes, Finish, Wait
-from hyperpod_software.words.memory import digest
-from hyperpod_software.words.result import (
+from hyperpod_software.model.cluster import UPDATE_SUCCEEDED, Group, NodeTally
+from hyperpod_software.model.decision import CountNodes, Finish, Wait
+from hyperpod_software.model.result import (
     End,
     GroupProgress,
     GroupResult,
@@ -23,7 +18,12 @@ from hyperpod_software.words.result import (
     Verdict,
     WaitsFor,
 )
-from hyperpod_software.words.software import Software
+from hyperpod_software.model.software import Software
+from hyperpod_software.model.state import digest
+from hyperpod_software.rules.cluster import suffices
+from hyperpod_software.rules.nodes import of_patch
+from hyperpod_software.rules.snapshot import Look, Watched
+from hyperpod_software.rules.verdict import evidence_of, verdict_of
 
 _WAITS_FOR = {
     Rule.NODES_NOT_READY: WaitsFor.NODES_NOT_READY,

@@ -1,0 +1,1 @@
+"""What one invocation does: it ties the rules to the adapters."""

@@ -1,0 +1,30 @@
+"""Patience with a role whose policy may not have spread yet, and with a service that is down."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from hyperpod_software.adapters.budget import budget
+from hyperpod_software.model.errors import Problem
+
+T = TypeVar("T")
+
+_LONGEST = 60
+_PAUSE = 5
+"""Seconds."""
+
+
+def patiently(call: Callable[[], T]) -> T:
+    """The call's result. What is denied, or does not answer, is tried again for a minute, as far
+    as the invocation has the time; then its ``Problem`` is raised, as any other is at once."""
+    time = budget()
+    until = time.left - _LONGEST
+    while True:
+        try:
+            return call()
+        except Problem as problem:
+            if problem.kind not in (Problem.Kind.DENIED, Problem.Kind.PASSING):
+                raise
+            if time.left < until or not time.pause(_PAUSE):
+                raise

@@ -1,0 +1,61 @@
+"""Whether a request belongs to a rollback. No request says so: the stack's status does or, where
+CloudFormation takes back single resources, the stack's events."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hyperpod_software.engine.invocation import Case
+from hyperpod_software.engine.retry import patiently
+from hyperpod_software.engine.services import Services
+from hyperpod_software.model.errors import Problem
+from hyperpod_software.model.request import RequestType, Ticket
+from hyperpod_software.rules.operation import is_taken_back
+
+
+class Rollbacks:
+    """Asks CloudFormation what a request belongs to."""
+
+    def __init__(self, services: Services) -> None:
+        self._stack = services.stack
+
+    def known(self, case: Case) -> Case:
+        if case.rollback is not None:
+            return case
+        if case.ticket.type is not RequestType.UPDATE:
+            return replace(case, rollback=False)
+        operation = patiently(lambda: self._stack.operation(case.ticket.stack_id))
+        return replace(case, rollback=operation.rolls_back, has_role=operation.has_role)
+
+    def taken_back(self, case: Case) -> Case | None:
+        """With ``--no-rollback`` CloudFormation takes single failed resources back while the
+        stack's status says nothing of it: for such a resource it is a rollback all the same.
+        ``None`` where that cannot be seen yet."""
+        ticket = case.ticket
+        if case.rollback is not False or case.call is not None:
+            return case
+        if ticket.type is not RequestType.UPDATE:
+            return case
+        history = patiently(lambda: self._stack.history(ticket.stack_id, ticket.logical_id))
+        if not history.failed:
+            return case
+        shown = is_taken_back(ticket, history.status, history.at)
+        return replace(case, rollback=True) if shown else None
+
+    def of_waiter(self, ticket: Ticket) -> bool:
+        """The stack rolls back, or takes this one waiter back after it failed."""
+        if ticket.type is not RequestType.UPDATE:
+            return False
+        stack, logical_id = ticket.stack_id, ticket.logical_id
+        if patiently(lambda: self._stack.operation(stack).rolls_back):
+            return True
+
+        def failed_before() -> bool:
+            history = self._stack.history(stack, logical_id)
+            shown = is_taken_back(ticket, history.status, history.at)
+            if history.failed and not shown and (history.at or 0.0) <= ticket.issued:
+                # The events of this request, or of this operation, are not shown yet.
+                raise Problem("DescribeStackEvents", Problem.Kind.PASSING, "NotShownYet", "")
+            return history.failed
+
+        return patiently(failed_before)
