@@ -85,7 +85,7 @@ event = {
     "OldResourceProperties": properties(others),
 }
 incoming = read_event(event, NOW)
-ticket = incoming.ticket
+ticket = incoming.info
 store = ParameterStore(f"HyperPodSoftware-{text(8)}")
 path = store.path(ticket)
 active = frozenset(map(digest, groups))

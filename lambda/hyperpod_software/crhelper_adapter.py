@@ -2,7 +2,7 @@
 
 crhelper keeps what it is good at: it tells Create, Update, Delete and polls apart and calls
 the function that was registered for each. What it does between those calls (see
-``docs/architecture.md``) is replaced, hook by hook, by what ``conductor`` does.
+``docs/architecture.md``) is replaced, hook by hook, by what ``reconciler`` does.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class SoftwareResource(CfnResource):
         """No timer: a killed invocation is taken up by the next, not answered as failed."""
 
     def _wrap_function(self, func: Handle | None) -> None:
-        """Unlike crhelper's, lets no error become an answer: ``conductor`` weighs errors."""
+        """Unlike crhelper's, lets no error become an answer: ``reconciler`` weighs errors."""
         self._reply = func(self._event, self._context) if func is not None else None
 
     def _poll_enabled(self) -> bool:

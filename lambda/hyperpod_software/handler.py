@@ -19,8 +19,8 @@ from hyperpod_software.adapters.sagemaker import SageMaker
 from hyperpod_software.adapters.state_store import ParameterStore
 from hyperpod_software.contract.names import DEFAULT_PREFIX, LOG_GROUP_VARIABLE, PREFIX_VARIABLE
 from hyperpod_software.crhelper_adapter import SoftwareResource
-from hyperpod_software.engine.invocation import Surroundings
-from hyperpod_software.engine.reconciler import Conductor
+from hyperpod_software.engine.invocation import FunctionInfo
+from hyperpod_software.engine.reconciler import Reconciler
 from hyperpod_software.engine.services import Services
 from hyperpod_software.messages.response import body
 from hyperpod_software.model.reply import Reply
@@ -37,27 +37,27 @@ def build(
 ) -> Handler:
     """The handler, with the clock, the pauses, their lengths and the way out given."""
     store = ParameterStore(os.environ.get(PREFIX_VARIABLE, DEFAULT_PREFIX))
-    conductor = Conductor(
+    reconciler = Reconciler(
         Services(store, SageMaker(), Images(), Polling(), Stack(), clock),
     )
 
     def deliver(reply: Reply, context: Any) -> None:
-        if put(reply.window.ticket.response_url, body(reply.response)):
-            conductor.ending.delivered(reply)
+        if put(reply.window.info.response_url, body(reply.response)):
+            reconciler.responder.delivered(reply)
         else:
-            conductor.ending.undelivered(reply, _surroundings(context))
+            reconciler.responder.undelivered(reply, _surroundings(context))
 
     helper = SoftwareResource(deliver)
 
     @helper.create
     @helper.update
     def begin(event: Event, context: Any) -> Reply | None:
-        take_up = conductor.wait if is_waiter(event) else conductor.begin
+        take_up = reconciler.wait if is_waiter(event) else reconciler.begin
         return take_up(event, _surroundings(context))
 
     @helper.delete
     def forget(event: Event, context: Any) -> Reply | None:
-        return conductor.forget(event, _surroundings(context))
+        return reconciler.forget(event, _surroundings(context))
 
     def handle(event: Event, context: Any) -> None:
         given = context.get_remaining_time_in_millis() / 1000
@@ -69,10 +69,10 @@ def build(
         if poll is None:
             helper(event, context)
             return
-        memory = conductor.recall(poll)
+        memory = reconciler.recall(poll)
         if memory is not None:
-            surroundings = _surroundings(context)
-            look = partial(conductor.look, poll.path, memory, surroundings)
+            function = _surroundings(context)
+            look = partial(reconciler.look, poll.path, memory, function)
             helper.poll(memory.event or {}, context, look)
 
     # crhelper registers them by decorator; they are called through it only.
@@ -84,8 +84,8 @@ handler = build()
 """CloudFormation's requests, and the polls of our own rules."""
 
 
-def _surroundings(context: Any) -> Surroundings:
-    return Surroundings(
+def _surroundings(context: Any) -> FunctionInfo:
+    return FunctionInfo(
         function_arn=str(context.invoked_function_arn),
         log_group=os.environ.get(LOG_GROUP_VARIABLE) or str(context.log_group_name),
         region=os.environ.get("AWS_REGION", ""),

@@ -83,7 +83,7 @@ def test_only_one_module_makes_clients() -> None:
         for file in LAMBDA.rglob("*.py")
         if any(f"import {name}" in file.read_text("utf-8") for name in ("boto3", "botocore"))
     }
-    assert makers == {"hyperpod_software/edges/aws.py"}
+    assert makers == {"hyperpod_software/adapters/clients.py"}
 
 
 @pytest.mark.parametrize(

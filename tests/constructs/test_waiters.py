@@ -28,7 +28,7 @@ from constructs import IConstruct
 from hyperpod_patching import BatchSize, ClusterSoftware, RollingUpdate, SoftwareImage
 from hyperpod_software.adapters.properties import parse_declaration, parse_waiter
 from hyperpod_software.contract.properties import SOFTWARE_TYPE, WAITER_TYPE
-from hyperpod_software.model.request import Request, RequestType, Ticket
+from hyperpod_software.model.request import Request, RequestInfo, RequestType
 from tests.constructs.declarations import Properties, resource_of
 from tests.constructs.templates import Synthesize, Template, of_type, only, template_of
 
@@ -72,7 +72,7 @@ def test_a_timeout_has_as_many_windows_as_the_function_counts(
 ) -> None:
     declare(stack, timeout=Duration.minutes(minutes))
     template = synthesize(stack)
-    ticket = Ticket(RequestType.CREATE, "stack", "Software", "1", "https://b", None, 0.0)
+    ticket = RequestInfo(RequestType.CREATE, "stack", "Software", "1", "https://b", None, 0.0)
     declared = parse_declaration(as_sent(only(template, SOFTWARE_TYPE)["Properties"]))
     assert Request(ticket, declared, None).windows == windows
     handed = {"Handover": "patch 0123456789abcdef"}

@@ -18,8 +18,8 @@ CONTRACT = ROOT / "lambda/hyperpod_software/contract"
 
 # The API of AWS has members of the same names; these modules write and read its calls.
 APIS = {
-    "lambda/hyperpod_software/edges/images.py",
-    "lambda/hyperpod_software/edges/sagemaker.py",
+    "lambda/hyperpod_software/adapters/ec2.py",
+    "lambda/hyperpod_software/adapters/sagemaker.py",
     "constructs/hyperpod_patching/_cluster.py",
 }
 # It names what can be imported.

@@ -1,4 +1,4 @@
-"""Stand-ins for the edges, small enough to be read at a glance, around the real conductor."""
+"""Stand-ins for the edges, small enough to be read at a glance, around the real reconciler."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from hyperpod_software.adapters.sagemaker import CallResult
 from hyperpod_software.adapters.state_store import ParameterStore
 from hyperpod_software.contract.names import rule_name
 from hyperpod_software.contract.properties import WAITER_TYPE
-from hyperpod_software.engine.invocation import Surroundings
-from hyperpod_software.engine.reconciler import Conductor
+from hyperpod_software.engine.invocation import FunctionInfo
+from hyperpod_software.engine.reconciler import Reconciler
 from hyperpod_software.engine.services import Services
 from hyperpod_software.model.cluster import Cluster, Node
 from hyperpod_software.model.decision import Patch
-from hyperpod_software.model.errors import Problem
+from hyperpod_software.model.errors import AwsError
 from hyperpod_software.model.image import Image, Volume
 from hyperpod_software.model.reply import Reply
 from tests.lifecycle.samples import NEW, NOW, STACK, cluster, group, node, properties
 
 ACCOUNT = STACK.split(":")[4]
 
-HERE = Surroundings("arn:aws:lambda:us-east-1:111122223333:function:f", "/logs", "us-east-1")
+HERE = FunctionInfo("arn:aws:lambda:us-east-1:111122223333:function:f", "/logs", "us-east-1")
 
 
 def url(at: float = NOW) -> str:
@@ -66,7 +66,7 @@ class Store(ParameterStore):
         assert len(value.encode()) <= 4096, name
         assert "{{" not in value, name
         if name in self.values and not overwrite:
-            raise Problem("PutParameter", Problem.Kind.REFUSED, "ParameterAlreadyExists", "")
+            raise AwsError("PutParameter", AwsError.Kind.REFUSED, "ParameterAlreadyExists", "")
         version = self.values.get(name, ("", 0))[1] + 1
         self.values[name] = (value, version)
         return version
@@ -96,7 +96,7 @@ class HyperPod:
     def __init__(self, seen: Cluster | None) -> None:
         self.seen = seen
         self.nodes_seen: list[Node] = []
-        self.result: CallResult | Problem = CallResult.ACCEPTED
+        self.result: CallResult | AwsError = CallResult.ACCEPTED
         self.calls: list[tuple[str, ...]] = []
         self.described = 0
         self.seconds_per_node = 0.0
@@ -105,7 +105,7 @@ class HyperPod:
     def describe(self, name: str) -> Cluster:
         self.described += 1
         if self.seen is None:
-            raise Problem("DescribeCluster", Problem.Kind.NOT_FOUND, "ResourceNotFound", "gone")
+            raise AwsError("DescribeCluster", AwsError.Kind.NOT_FOUND, "ResourceNotFound", "gone")
         return self.seen
 
     def nodes(self, name: str) -> Iterator[Node]:
@@ -116,7 +116,7 @@ class HyperPod:
 
     def update(self, patch: Patch, declared: object) -> CallResult:
         self.calls.append(patch.groups)
-        if isinstance(self.result, Problem):
+        if isinstance(self.result, AwsError):
             raise self.result
         return self.result
 
@@ -147,7 +147,7 @@ class Stacks:
 
 
 class Parts:
-    """A conductor with everything around it in reach."""
+    """A reconciler with everything around it in reach."""
 
     def __init__(self, seen: Cluster | None = None) -> None:
         self.now = NOW
@@ -156,7 +156,7 @@ class Parts:
         self.hyperpod.pause = self._pass
         self.images = Images()
         services = cast("Callable[..., Services]", Services)
-        self.conductor = Conductor(
+        self.reconciler = Reconciler(
             services(
                 store=self.store,
                 sagemaker=self.hyperpod,
@@ -176,25 +176,25 @@ class Parts:
 
     def begin(self, made: dict[str, Any]) -> Reply | None:
         with self.invocation():
-            return self.conductor.begin(made, HERE)
+            return self.reconciler.begin(made, HERE)
 
     def wait(self, made: dict[str, Any]) -> Reply | None:
         with self.invocation():
-            return self.conductor.wait({**made, "ResourceType": WAITER_TYPE}, HERE)
+            return self.reconciler.wait({**made, "ResourceType": WAITER_TYPE}, HERE)
 
     def deliver(self, reply: Reply | None) -> dict[str, Any]:
         """CloudFormation takes the answer."""
         assert reply is not None
         with self.invocation():
-            self.conductor.ending.delivered(reply)
+            self.reconciler.responder.delivered(reply)
         return reply.response
 
     def look(self) -> Reply | None:
         """What the first rule there is makes the handler do."""
         poll = next(iter(self.rules.rules.values()))
         with self.invocation():
-            memory = self.conductor.recall(poll)
-            return None if memory is None else self.conductor.look(poll.path, memory, HERE)
+            memory = self.reconciler.recall(poll)
+            return None if memory is None else self.reconciler.look(poll.path, memory, HERE)
 
     def nothing_left(self) -> bool:
         return not self.store.values and not self.rules.rules

@@ -15,14 +15,14 @@ from hyperpod_software.adapters.budget import Budget, spending
 from hyperpod_software.adapters.cloudformation import Stack
 from hyperpod_software.adapters.sagemaker import CallResult, SageMaker
 from hyperpod_software.contract.times import INVOCATION
-from hyperpod_software.engine.retry import patiently
+from hyperpod_software.engine.retry import retry
 from hyperpod_software.model.decision import Patch
-from hyperpod_software.model.errors import Problem
+from hyperpod_software.model.errors import AwsError
 from tests.handler.parts import HERE, Parts, event
 from tests.lifecycle.samples import cluster, declared
 from tests.simulation.gate import error
 
-Kind = Problem.Kind
+Kind = AwsError.Kind
 
 
 class Clock:
@@ -81,8 +81,8 @@ def service(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
     aws.client.cache_clear()
 
 
-def fails(call: Callable[[], Any]) -> Problem:
-    with pytest.raises(Problem) as caught:
+def fails(call: Callable[[], Any]) -> AwsError:
+    with pytest.raises(AwsError) as caught:
         call()
     return caught.value
 
@@ -110,8 +110,8 @@ def test_rule_20_nothing_that_fails_for_good_outlasts_the_invocation(
 ) -> None:
     service.answers = [trouble]
     for _ in range(20):
-        with pytest.raises(Problem):
-            patiently(put_rule)
+        with pytest.raises(AwsError):
+            retry(put_rule)
     assert clock.now <= INVOCATION
 
 
@@ -123,7 +123,7 @@ def test_rule_20_the_sdk_tries_nothing_again_behind_our_back(service: Service) -
 
 def test_rule_20_a_quota_is_met_once_and_not_waited_for(service: Service, clock: Clock) -> None:
     service.answers = [error("LimitExceededException", "PutRule", "Too many.")]
-    assert fails(lambda: patiently(put_rule)).kind is Kind.QUOTA
+    assert fails(lambda: retry(put_rule)).kind is Kind.QUOTA
     assert len(service.calls) == 1
     assert clock.now == 0
 
@@ -179,7 +179,7 @@ def test_rule_20_with_the_quota_of_rules_used_up_the_first_invocation_answers() 
     parts = Parts()
 
     def used_up(*_: Any) -> None:
-        raise Problem("PutRule", Kind.QUOTA, "LimitExceededException", "Too many.")
+        raise AwsError("PutRule", Kind.QUOTA, "LimitExceededException", "Too many.")
 
     parts.rules.start = used_up  # type: ignore[method-assign, assignment]
     before = parts.now
@@ -187,7 +187,7 @@ def test_rule_20_with_the_quota_of_rules_used_up_the_first_invocation_answers() 
     assert reply is not None
     assert reply.response["Reason"].startswith("EventBridge allows no more rules in this account")
     assert parts.now == before
-    parts.conductor.ending.delivered(reply)
+    parts.reconciler.responder.delivered(reply)
     assert parts.nothing_left()
 
 
@@ -200,7 +200,7 @@ def test_rule_20_with_the_quota_of_parameters_used_up_the_first_invocation_answe
 
     def used_up(name: str, value: str, *, overwrite: bool) -> int:
         if name.endswith((document, "answer-1")) and name not in parts.store.values:
-            raise Problem("PutParameter", Kind.QUOTA, "ParameterLimitExceeded", "Too many.")
+            raise AwsError("PutParameter", Kind.QUOTA, "ParameterLimitExceeded", "Too many.")
         return put(name, value, overwrite=overwrite)
 
     parts.store._put = used_up  # type: ignore[method-assign]
@@ -208,7 +208,7 @@ def test_rule_20_with_the_quota_of_parameters_used_up_the_first_invocation_answe
     assert reply is not None
     assert reply.response["Reason"].startswith("Parameter Store holds no more parameters")
     assert not parts.hyperpod.calls
-    parts.conductor.ending.delivered(reply)
+    parts.reconciler.responder.delivered(reply)
     assert parts.nothing_left()
 
 
@@ -219,14 +219,14 @@ def test_rule_20_an_answer_that_no_parameter_could_hold_is_kept_once_one_can() -
     assert reply is not None
     del parts.store._put
     with parts.invocation():
-        parts.conductor.ending.undelivered(reply, HERE)
+        parts.reconciler.responder.undelivered(reply, HERE)
     parts.now += 60
     assert parts.deliver(parts.look()) == reply.response
     assert parts.nothing_left()
 
 
 def _used_up(*_: object, **__: object) -> int:
-    raise Problem("PutParameter", Kind.QUOTA, "ParameterLimitExceeded", "Too many.")
+    raise AwsError("PutParameter", Kind.QUOTA, "ParameterLimitExceeded", "Too many.")
 
 
 def test_rule_20_no_call_is_made_that_leaves_no_time_to_write_down_its_answer() -> None:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from hyperpod_software.adapters import clients as aws
 from hyperpod_software.adapters.documents import Answer
-from hyperpod_software.adapters.state_store import Buried, ParameterStore
+from hyperpod_software.adapters.state_store import ParameterStore, RequestGone
 from hyperpod_software.messages.response import ANSWER_LIMIT, answer, body
 from hyperpod_software.model.decision import failed
 from hyperpod_software.model.request import Window
@@ -26,7 +26,7 @@ from tests.lifecycle.samples import cluster, group, properties, request, saying
 from tests.simulation.gate import error
 
 PATH = "/p/resource/request"
-WINDOW = Window(request().ticket)
+WINDOW = Window(request().info)
 braces = st.text(alphabet='{}\\"a1 \nä') | st.text()
 documents = st.recursive(
     braces | st.integers() | st.none(),
@@ -70,7 +70,7 @@ def test_rule_21_whatever_an_answer_says_it_is_kept_as_it_is_sent(reason: str, n
     store = Store()
     store.claim(PATH, Progress(0.0))
     end = failed(saying(f"{reason}{{{{x}}}}" * 40))
-    response = answer(request().ticket, end, name[:256] or "ml", "/logs")
+    response = answer(request().info, end, name[:256] or "ml", "/logs")
     assert len(body(response)) <= ANSWER_LIMIT
     assert store.claim_answer(PATH, WINDOW, Answer(called=True, last=True, response=response))
     assert acceptable(store)
@@ -230,6 +230,6 @@ def test_what_an_older_version_made_secure_strings_goes_on(ssm: Ssm) -> None:
     assert memory is not None
     assert memory.progress.cleared
     store.forget(PATH)
-    with pytest.raises(Buried):
+    with pytest.raises(RequestGone):
         store.keep_progress(PATH, Progress(0.0))
     assert not [name for name in ssm.kept if name.startswith(PATH)]

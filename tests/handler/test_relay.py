@@ -442,7 +442,7 @@ def test_a_patch_that_a_rollback_overtook_is_not_told_as_taken_back() -> None:
 
 def test_the_end_of_one_request_leaves_one_alone_that_was_signed_in_the_same_second() -> None:
     parts = Parts()
-    delete = parts.conductor.forget(event("Delete", "gone"), HERE)
+    delete = parts.reconciler.forget(event("Delete", "gone"), HERE)
     assert parts.begin(event(request="new")) is None
     parts.deliver(delete)
     assert not parts.nothing_left()
@@ -451,9 +451,9 @@ def test_the_end_of_one_request_leaves_one_alone_that_was_signed_in_the_same_sec
 def test_a_delete_leaves_the_answer_to_another_delete_in_its_place() -> None:
     parts = Parts()
     first = event("Delete", "first", ResponseURL=url(NOW - 30))
-    reply = parts.conductor.forget(first, HERE)
-    parts.conductor.ending.undelivered(reply, HERE)
-    parts.deliver(parts.conductor.forget(event("Delete", "second"), HERE))
+    reply = parts.reconciler.forget(first, HERE)
+    parts.reconciler.responder.undelivered(reply, HERE)
+    parts.deliver(parts.reconciler.forget(event("Delete", "second"), HERE))
     assert parts.deliver(parts.look())["RequestId"] == "first"
     assert parts.nothing_left()
 
@@ -486,7 +486,7 @@ def test_a_waiters_delete_does_not_bury_the_patch() -> None:
         ResponseURL=url(parts.now),
     )
     with parts.invocation():
-        answer = parts.deliver(parts.conductor.forget(gone, HERE))
+        answer = parts.deliver(parts.reconciler.forget(gone, HERE))
     assert answer["Status"] == "SUCCESS"
     assert parts.rules.rules
 
@@ -497,7 +497,7 @@ def test_the_resources_delete_leaves_nothing() -> None:
     wait(parts, handover)
     gone = event("Delete", "gone", ResponseURL=url(parts.now))
     with parts.invocation():
-        parts.deliver(parts.conductor.forget(gone, HERE))
+        parts.deliver(parts.reconciler.forget(gone, HERE))
     assert parts.nothing_left()
 
 

@@ -21,7 +21,7 @@ from hyperpod_software import crhelper_adapter, handler
 from hyperpod_software.adapters import eventbridge as polling
 from hyperpod_software.adapters import response
 from hyperpod_software.adapters.budget import Budget, spending
-from hyperpod_software.model.errors import Problem
+from hyperpod_software.model.errors import AwsError
 from tests.handler.parts import Parts, event
 from tests.lifecycle.samples import NEW, cluster, group, groups, properties
 
@@ -117,13 +117,13 @@ class Stock:
 
 
 class Ours(Parts):
-    """This handler's conductor behind its adapter; what stands around is in reach."""
+    """This handler's reconciler behind its adapter; what stands around is in reach."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *args: Any) -> None:
         super().__init__(*args)
         self.answers: list[dict[str, Any]] = []
         self.puts: list[bool] = []
-        monkeypatch.setattr(handler, "Conductor", lambda *a, **k: self.conductor)
+        monkeypatch.setattr(handler, "Reconciler", lambda *a, **k: self.reconciler)
         self.handle = handler.build(put=self._put)
 
     def _put(self, url: str, body: bytes) -> bool:
@@ -209,7 +209,7 @@ def test_a_failure_while_polling_is_set_up_leaves_the_rule_behind(stock: Stock, 
     assert stock.events.rules
 
     def broken(*args: Any) -> None:
-        raise Problem("PutRule", Problem.Kind.REFUSED, "LimitExceeded", "300 rules")
+        raise AwsError("PutRule", AwsError.Kind.REFUSED, "LimitExceeded", "300 rules")
 
     ours.rules.start = broken  # type: ignore[method-assign, assignment]
     ours.deliver(event())

@@ -9,7 +9,7 @@ from hyperpod_software.messages import say
 from hyperpod_software.model.cluster import Cluster, Group, Node, NodeTally
 from hyperpod_software.model.decision import Finish, Wait
 from hyperpod_software.model.errors import BadProperty
-from hyperpod_software.model.request import Request, RequestType, Ticket
+from hyperpod_software.model.request import Request, RequestInfo, RequestType
 from hyperpod_software.model.software import Declaration
 from hyperpod_software.model.state import Call, Progress, digest
 from hyperpod_software.model.why import Invalid
@@ -52,7 +52,7 @@ def request(
 ) -> Request:
     """A Create, or an Update where there is something before."""
     kind = type_ or (RequestType.UPDATE if before is not None else RequestType.CREATE)
-    ticket = Ticket(
+    ticket = RequestInfo(
         type=kind,
         stack_id=STACK,
         logical_id="Software",

@@ -9,7 +9,7 @@ from hyperpod_software.messages.response import answer, body, physical_id
 from hyperpod_software.model.decision import Finish, failed
 from tests.lifecycle.samples import ARN, cluster, declared, reason, request, saying
 
-CREATE, UPDATE = request().ticket, request(before=declared()).ticket
+CREATE, UPDATE = request().info, request(before=declared()).info
 
 
 @pytest.mark.parametrize(

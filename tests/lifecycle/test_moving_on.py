@@ -16,8 +16,8 @@ from hyperpod_software.model.request import Request
 from hyperpod_software.model.software import Declaration, Software
 from hyperpod_software.rules.declared import software_for
 from hyperpod_software.rules.nodes import hear, node_state, tally
-from hyperpod_software.rules.snapshot import Look
-from hyperpod_software.rules.watching import judge
+from hyperpod_software.rules.snapshot import Snapshot
+from hyperpod_software.rules.watching import evaluate
 from tests.lifecycle.samples import (
     ARN,
     NOW,
@@ -45,10 +45,10 @@ def on(version: str, **changes: Any) -> Cluster:
 
 
 def ends(asked: Request, seen: Cluster, nodes: list[Node]) -> Finish:
-    look = Look(asked, call(), progress("workers"), seen, NOW, asked.deadline)
+    look = Snapshot(asked, call(), progress("workers"), seen, NOW, asked.deadline)
     software = software_for(asked, seen, "workers")
     assert software is not None
-    decision = judge(look, tally(nodes, {"workers": software}, call().at))
+    decision = evaluate(look, tally(nodes, {"workers": software}, call().at))
     assert isinstance(decision, Finish), decision
     return decision
 
@@ -95,9 +95,9 @@ def test_rule_08_a_group_left_out_of_an_unanswered_call_is_told() -> None:
     old = [node("one", n, version="1.3.0", last_update=NOW - 9000) for n in range(4)]
     new = [node("two", n, version="1.3.10") for n in range(4, 8)]
     made = call("one", "two", accepted=False)
-    look = Look(asked, made, progress(), seen, NOW + 900, asked.deadline)
+    look = Snapshot(asked, made, progress(), seen, NOW + 900, asked.deadline)
     software = {name: Software(version="1.3.9") for name in ("one", "two")}
-    end = judge(look, tally(old + new, software, made.at))
+    end = evaluate(look, tally(old + new, software, made.at))
     assert isinstance(end, Finish), end
     assert not end.succeeded
     assert "do not show how this patch ended: one" in reason(end)
@@ -119,12 +119,12 @@ def test_rule_19_a_node_that_the_group_counts_on_the_newer_release_is_skipped_th
     asked = request(release("1.3.9"), release("1.3.10"))
     nodes = [node(number=n) for n in range(4)]
     seen = on("1.3.9", desired_version="1.3.10", target_state_count=1)
-    look = Look(asked, call(), progress("workers"), seen, NOW, asked.deadline)
+    look = Snapshot(asked, call(), progress("workers"), seen, NOW, asked.deadline)
     software = software_for(asked, seen, "workers")
     assert software is not None
     counted = tally(nodes, {"workers": software}, call().at)
-    assert isinstance(judge(look, counted), Wait), "it may be the description that is older"
-    end = judge(replace(look, now=NOW + 3000), counted)
+    assert isinstance(evaluate(look, counted), Wait), "it may be the description that is older"
+    end = evaluate(replace(look, now=NOW + 3000), counted)
     assert isinstance(end, Finish)
     assert "of 4 nodes 3 run release 1.3.9, with 1 node skipped" in reason(end)
 

@@ -627,10 +627,10 @@ def test_rule_06_what_kept_a_request_is_told_with_since_when() -> None:
     seen = cluster(group(), group("login", update_status="InProgress"))
     waiting = plan(request(), seen, NOW)
     assert isinstance(waiting, Wait)
-    assert waiting.sight is not None
-    assert Progress(NOW).after(waiting.sight, NOW + 60).after(waiting.sight, NOW + 120) == Progress(
-        NOW, hold=HELD, held_since=NOW + 60
-    )
+    assert waiting.observation is not None
+    assert Progress(NOW).after(waiting.observation, NOW + 60).after(
+        waiting.observation, NOW + 120
+    ) == Progress(NOW, hold=HELD, held_since=NOW + 60)
     said = ended(plan(request(), seen, NOW + 1800, progress=SINCE_NOW), None)
     assert said.startswith(
         f"Nothing was patched within 1800 seconds: {held(HELD)}, another update of this cluster, "
@@ -667,7 +667,7 @@ def test_rule_06_a_group_that_rests_is_not_busy(status: str | None) -> None:
 
 
 def live(asked: Request, status: str | None, at: float | None) -> bool:
-    return may_call(asked.ticket, status, at)
+    return may_call(asked.info, status, at)
 
 
 def test_rule_07_a_request_calls_only_while_cloudformation_shows_it_under_way() -> None:
@@ -697,6 +697,6 @@ def test_an_update_that_moves_to_another_cluster_patches_it_as_a_create_would() 
 
 def test_rule_18_events_of_the_operation_before_take_nothing_back() -> None:
     """They may be all that is shown, where the next operation follows within seconds."""
-    ticket = request().ticket
+    ticket = request().info
     assert is_taken_back(ticket, "UPDATE_IN_PROGRESS", ticket.issued - 5)
     assert not is_taken_back(ticket, "UPDATE_IN_PROGRESS", ticket.issued - 14)

@@ -14,7 +14,7 @@ from hyperpod_software.model.plan import Hold, HoldKind
 from hyperpod_software.model.request import Request
 from hyperpod_software.model.software import Declaration
 from hyperpod_software.model.state import Progress
-from hyperpod_software.rules.rollback import plan_rollback, softened
+from hyperpod_software.rules.rollback import as_rollback_result, plan_rollback
 from tests.lifecycle.samples import (
     NEW,
     NOW,
@@ -140,7 +140,7 @@ def test_rule_18_a_rollback_to_another_cluster_has_nothing_to_take_back() -> Non
 
 
 def test_rule_18_a_rollback_is_never_answered_with_failed() -> None:
-    end = softened(failed(saying("Cluster ml does not exist.")), called=False)
+    end = as_rollback_result(failed(saying("Cluster ml does not exist.")), called=False)
     assert end.succeeded
     assert reason(end) == (
         "The stack was rolled back, the cluster was not: Cluster ml does not exist."
@@ -148,7 +148,7 @@ def test_rule_18_a_rollback_is_never_answered_with_failed() -> None:
 
 
 def test_rule_18_a_patch_back_that_did_not_end_well_does_not_say_that_nothing_went_back() -> None:
-    end = softened(failed(saying("The timeout passed.")), called=True)
+    end = as_rollback_result(failed(saying("The timeout passed.")), called=True)
     assert reason(end) == (
         "The stack was rolled back, the cluster perhaps not wholly: The timeout passed."
     )
@@ -156,6 +156,6 @@ def test_rule_18_a_patch_back_that_did_not_end_well_does_not_say_that_nothing_we
 
 def test_rule_18_a_patch_back_that_worked_says_so() -> None:
     done = Finish(Outcome.PATCHED, saying("Patched 4 nodes."), cluster(), ("workers",), 4)
-    end = softened(done, called=True)
+    end = as_rollback_result(done, called=True)
     assert end.outcome is Outcome.RESTORED
     assert end.patched_nodes == 4

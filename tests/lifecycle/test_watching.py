@@ -14,12 +14,12 @@ from hyperpod_software.model.cluster import Cluster, NamedNode, Node, NodeState,
 from hyperpod_software.model.decision import CountNodes, Finish, Wait
 from hyperpod_software.model.request import Request
 from hyperpod_software.model.software import Software
-from hyperpod_software.model.state import Call, Progress, Sight, digest
+from hyperpod_software.model.state import Call, Observation, Progress, digest
 from hyperpod_software.rules.nodes import node_state
 from hyperpod_software.rules.nodes import tally as count
-from hyperpod_software.rules.snapshot import QUIET, Look
+from hyperpod_software.rules.snapshot import QUIET, Snapshot
 from hyperpod_software.rules.verdict import RULES
-from hyperpod_software.rules.watching import judge
+from hyperpod_software.rules.watching import evaluate
 from tests.lifecycle.samples import (
     NEW,
     NOW,
@@ -43,15 +43,15 @@ def look(
     made: Call | None = None,
     sofar: Progress | None = None,
     now: float = NOW,
-) -> Look:
+) -> Snapshot:
     asked = asked or request()
-    return Look(asked, made or call(), sofar or progress(), seen, now, asked.deadline)
+    return Snapshot(asked, made or call(), sofar or progress(), seen, now, asked.deadline)
 
 
-def seen_in(decision: object) -> Sight:
+def seen_in(decision: object) -> Observation:
     assert isinstance(decision, Wait), decision
-    assert decision.sight is not None
-    return decision.sight
+    assert decision.observation is not None
+    return decision.observation
 
 
 def end(decision: object, outcome: Outcome | None) -> Finish:
@@ -68,63 +68,63 @@ NONE_DONE = {"workers": tally(untouched=4)}
 
 def test_rule_08_success_needs_the_groups_succeeded_and_then_every_node() -> None:
     asked = look(SUCCEEDED)
-    assert judge(asked, None) == CountNodes(("workers",))
-    done = end(judge(asked, ALL_DONE), Outcome.PATCHED)
+    assert evaluate(asked, None) == CountNodes(("workers",))
+    done = end(evaluate(asked, ALL_DONE), Outcome.PATCHED)
     assert reason(done) == f"Patched 4 nodes of workers in cluster ml to {NEW}."
     assert (done.patched_groups, done.patched_nodes) == (("workers",), 4)
 
 
 def test_rule_08_cluster_status_in_service_proves_nothing() -> None:
     under_way = cluster(group(update_status="InProgress"), status="InService")
-    assert seen_in(judge(look(under_way), None)).active == {digest("workers")}
+    assert seen_in(evaluate(look(under_way), None)).active == {digest("workers")}
 
 
 def test_rule_08_a_stale_succeeded_is_no_success() -> None:
     stale = cluster(group(update_status="Succeeded", image_id="default"))
     asked = request(declared(ImageId="default"))
-    waiting = judge(look(stale, asked, call(workers="Succeeded")), NONE_DONE)
+    waiting = evaluate(look(stale, asked, call(workers="Succeeded")), NONE_DONE)
     assert isinstance(waiting, Wait)
 
 
 def test_rule_08_succeeded_again_counts_once_the_group_was_seen_being_patched() -> None:
     again = look(SUCCEEDED, made=call(workers="Succeeded"), sofar=progress("workers"))
-    end(judge(again, ALL_DONE), Outcome.PATCHED)
+    end(evaluate(again, ALL_DONE), Outcome.PATCHED)
 
 
 def test_rule_08_succeeded_again_counts_where_the_nodes_times_say_so() -> None:
     stale = cluster(group(update_status="Succeeded", image_id="default"))
     asked = request(declared(ImageId="default"))
-    end(judge(look(stale, asked, call(workers="Succeeded")), ALL_DONE), Outcome.PATCHED)
+    end(evaluate(look(stale, asked, call(workers="Succeeded")), ALL_DONE), Outcome.PATCHED)
 
 
 def test_rule_08_succeeded_with_another_image_named_is_not_believed() -> None:
     odd = cluster(group(update_status="Succeeded", image_id=OLD))
-    assert isinstance(judge(look(odd), ALL_DONE), Wait)
+    assert isinstance(evaluate(look(odd), ALL_DONE), Wait)
 
 
 def test_rule_08_where_the_status_is_absent_the_nodes_times_decide() -> None:
     bare = cluster(group(status=None, image_id=None))
-    end(judge(look(bare), ALL_DONE), Outcome.PATCHED)
-    assert isinstance(judge(look(bare), NONE_DONE), Wait)
+    end(evaluate(look(bare), ALL_DONE), Outcome.PATCHED)
+    assert isinstance(evaluate(look(bare), NONE_DONE), Wait)
     some = {"workers": tally(done=1, skipped=3)}
-    assert isinstance(judge(look(bare), some), Wait)
+    assert isinstance(evaluate(look(bare), some), Wait)
 
 
 def test_rule_08_in_the_older_mode_a_busy_cluster_is_not_finished() -> None:
     busy = cluster(group(status=None, image_id=None), status="SystemUpdating")
-    assert isinstance(judge(look(busy), ALL_DONE), Wait)
+    assert isinstance(evaluate(look(busy), ALL_DONE), Wait)
 
 
 def test_rule_08_nodes_on_their_way_or_not_listed_yet_are_waited_for() -> None:
     for seen in (tally(done=3, unsettled=1), tally(done=3)):
-        waiting = judge(look(SUCCEEDED), {"workers": seen})
+        waiting = evaluate(look(SUCCEEDED), {"workers": seen})
         assert isinstance(waiting, Wait)
         assert "1 node of workers not ready yet" in reason(waiting)
 
 
 def test_rule_08_skipped_nodes_are_counted_and_named_and_fail_the_request() -> None:
     seen = {"workers": tally(done=3, skipped=1, named=(NamedNode("i-1", "skipped"),))}
-    said = reason(end(judge(look(SUCCEEDED, sofar=progress("workers")), seen), None))
+    said = reason(end(evaluate(look(SUCCEEDED, sofar=progress("workers")), seen), None))
     assert "of 4 nodes 3 run" in said
     assert "with 1 node skipped: i-1 (skipped). On EKS" in said
 
@@ -140,11 +140,11 @@ def test_rule_08_a_node_that_failed_has_some_minutes_to_come_back() -> None:
         )
     }
     moved = progress("workers", rests=NOW)
-    waiting = judge(look(SUCCEEDED, sofar=moved, now=NOW + QUIET - 1), seen)
+    waiting = evaluate(look(SUCCEEDED, sofar=moved, now=NOW + QUIET - 1), seen)
     assert isinstance(waiting, Wait)
     assert "1 node failed" in reason(waiting)
-    end(judge(look(SUCCEEDED, sofar=moved, now=NOW + 60), ALL_DONE), Outcome.PATCHED)
-    said = reason(end(judge(look(SUCCEEDED, sofar=moved, now=NOW + QUIET), seen), None))
+    end(evaluate(look(SUCCEEDED, sofar=moved, now=NOW + 60), ALL_DONE), Outcome.PATCHED)
+    said = reason(end(evaluate(look(SUCCEEDED, sofar=moved, now=NOW + QUIET), seen), None))
     assert "of 4 nodes 2 run" in said
     assert "1 node skipped and 1 node failed: i-1 (skipped) and i-2 (failed)" in said
 
@@ -152,15 +152,15 @@ def test_rule_08_a_node_that_failed_has_some_minutes_to_come_back() -> None:
 def test_rule_08_a_node_that_failed_is_not_counted_as_skipped_too() -> None:
     counted = cluster(group(update_status="Succeeded", image_id=NEW, target_state_count=3))
     seen = {"workers": tally(done=3, failed=1, named=(NamedNode("i-2", "failed"),))}
-    said = reason(end(judge(look(counted, now=NOW + QUIET), seen), None))
+    said = reason(end(evaluate(look(counted, now=NOW + QUIET), seen), None))
     assert "of 4 nodes 3 run" in said
     assert said.endswith("with 1 node failed: i-2 (failed).")
 
 
 def test_rule_08_a_count_older_than_the_times_of_the_nodes_is_read_again() -> None:
     lagging = cluster(group(update_status="Succeeded", image_id=NEW, target_state_count=3))
-    assert isinstance(judge(look(lagging), ALL_DONE), Wait)
-    assert "1 node skipped" in reason(end(judge(look(lagging, now=NOW + QUIET), ALL_DONE), None))
+    assert isinstance(evaluate(look(lagging), ALL_DONE), Wait)
+    assert "1 node skipped" in reason(end(evaluate(look(lagging, now=NOW + QUIET), ALL_DONE), None))
 
 
 def test_rule_08_of_two_groups_neither_hides_the_other() -> None:
@@ -168,7 +168,7 @@ def test_rule_08_of_two_groups_neither_hides_the_other() -> None:
     half = cluster(group("a", update_status="Succeeded", image_id=NEW),
                    group("b", update_status="Succeeded", image_id=OLD))  # fmt: skip
     counts = {"a": tally(done=4), "b": tally(untouched=4)}
-    waiting = judge(look(half, asked, made, now=NOW + QUIET), counts)
+    waiting = evaluate(look(half, asked, made, now=NOW + QUIET), counts)
     assert isinstance(waiting, Wait)
     assert f"group b still shows {OLD} and not {NEW}" in reason(waiting)
 
@@ -180,8 +180,8 @@ def test_rule_08_a_group_may_wait_for_its_turn_while_others_are_patched() -> Non
                    group("b", update_status="Succeeded", image_id="default"))  # fmt: skip
     late = NOW + 1800
     moved = progress("a", rests=late)
-    assert isinstance(judge(look(half, asked, made, moved, late + QUIET - 1), members), Wait)
-    end(judge(look(half, asked, made, moved, late + QUIET), members), Outcome.PATCHED)
+    assert isinstance(evaluate(look(half, asked, made, moved, late + QUIET - 1), members), Wait)
+    end(evaluate(look(half, asked, made, moved, late + QUIET), members), Outcome.PATCHED)
 
 
 def test_rule_08_nodes_that_came_up_in_a_group_that_had_none_belong_to_no_patch() -> None:
@@ -192,11 +192,11 @@ def test_rule_08_nodes_that_came_up_in_a_group_that_had_none_belong_to_no_patch(
                    group("b", update_status="Succeeded", image_id="default"))  # fmt: skip
     counts = {"a": tally(done=4), "b": tally(launched=4)}
     moved = progress("a", rests=NOW)
-    assert isinstance(judge(look(seen, asked, made, moved), counts), Wait)
-    done = end(judge(look(seen, asked, made, moved, NOW + QUIET), counts), Outcome.PATCHED)
+    assert isinstance(evaluate(look(seen, asked, made, moved), counts), Wait)
+    done = end(evaluate(look(seen, asked, made, moved, NOW + QUIET), counts), Outcome.PATCHED)
     assert (done.patched_groups, done.patched_nodes) == (("a",), 4)
     own = progress("a", "b", rests=NOW)
-    assert end(judge(look(seen, asked, made, own), counts), Outcome.PATCHED).patched_nodes == 4
+    assert end(evaluate(look(seen, asked, made, own), counts), Outcome.PATCHED).patched_nodes == 4
 
 
 def test_rule_08_a_group_that_was_seen_being_patched_may_show_no_status_in_the_last_look() -> None:
@@ -204,15 +204,15 @@ def test_rule_08_a_group_that_was_seen_being_patched_may_show_no_status_in_the_l
     seen = cluster(group("a", image_id="default"),
                    group("b", update_status="Succeeded", image_id="default"))  # fmt: skip
     counts, moved = {"a": tally(done=4), "b": tally(done=4)}, progress("a", "b", rests=NOW)
-    end(judge(look(seen, asked, call("a", "b"), moved), counts), Outcome.PATCHED)
+    end(evaluate(look(seen, asked, call("a", "b"), moved), counts), Outcome.PATCHED)
 
 
 def test_rule_08_a_group_without_nodes_contradicts_nothing() -> None:
     asked, made = request(declared(InstanceGroups=groups("a", "b"))), call("a", "b")
     empty = group("b", update_status="Succeeded", image_id=OLD, current_count=0)
     seen = cluster(group("a", update_status="Succeeded", image_id=NEW), empty)
-    end(judge(look(seen, asked, made), {"a": tally(done=4)}), Outcome.PATCHED)
-    alone = end(judge(look(cluster(empty), request(declared(InstanceGroups=groups("b"))),
+    end(evaluate(look(seen, asked, made), {"a": tally(done=4)}), Outcome.PATCHED)
+    alone = end(evaluate(look(cluster(empty), request(declared(InstanceGroups=groups("b"))),
                            call("b")), {}), Outcome.ALREADY_CURRENT)  # fmt: skip
     assert (
         reason(alone)
@@ -223,27 +223,27 @@ def test_rule_08_a_group_without_nodes_contradicts_nothing() -> None:
 def test_a_group_that_lost_nodes_is_said_to_be_degraded() -> None:
     seen = cluster(group(update_status="Succeeded", image_id=NEW, status="Degraded",
                          current_count=3))  # fmt: skip
-    said = reason(end(judge(look(seen), {"workers": tally(done=3)}), Outcome.PATCHED))
+    said = reason(end(evaluate(look(seen), {"workers": tally(done=3)}), Outcome.PATCHED))
     assert said.endswith("Degraded now: workers.")
 
 
 def test_rule_08_skipped_nodes_only_warn_where_that_was_declared() -> None:
     asked = request(declared(OnSkippedNodes="warn"))
     seen = {"workers": tally(done=3, skipped=1, named=(NamedNode("i-1", "skipped"),))}
-    ended = judge(look(SUCCEEDED, asked, sofar=progress("workers")), seen)
+    ended = evaluate(look(SUCCEEDED, asked, sofar=progress("workers")), seen)
     done = end(ended, Outcome.PATCHED_WITH_SKIPPED_NODES)
     assert done.patched_nodes == 3
 
 
 def test_rule_08_nodes_that_were_on_the_image_before_are_not_skipped() -> None:
     covered = cluster(group(update_status="Succeeded", image_id=NEW, target_state_count=4))
-    end(judge(look(covered), {"workers": tally(done=1, skipped=3)}), Outcome.PATCHED)
+    end(evaluate(look(covered), {"workers": tally(done=1, skipped=3)}), Outcome.PATCHED)
 
 
 @pytest.mark.parametrize("status", ["Failed", "RollbackComplete"])
 def test_rule_09_a_failed_group_fails_with_the_services_reason_and_counts(status: str) -> None:
     seen = cluster(group(update_status=status), failure_message="lifecycle script exited 1")
-    said = reason(end(judge(look(seen, sofar=progress("workers")), ALL_DONE), None))
+    said = reason(end(evaluate(look(seen, sofar=progress("workers")), ALL_DONE), None))
     assert f"workers ({status}, 4 nodes, now on {OLD})" in said
     assert said.endswith("HyperPod's own reason: lifecycle script exited 1.")
 
@@ -253,19 +253,19 @@ def test_rule_09_where_the_cluster_gives_no_reason_a_failed_node_may() -> None:
         "workers": tally(failed=1, named=(NamedNode("i-1", "failed"),), message="no space left")
     }
     failing = look(cluster(group(update_status="Failed")), sofar=progress("workers"))
-    said = reason(end(judge(failing, seen), None))
+    said = reason(end(evaluate(failing, seen), None))
     assert "Failed nodes: i-1 (failed). HyperPod's own reason: no space left." in said
 
 
 def test_rule_09_one_failed_group_is_told_once_the_others_rest() -> None:
     asked = request(declared(InstanceGroups=groups("a", "b")))
     busy = cluster(group("a", update_status="Failed"), group("b", update_status="InProgress"))
-    assert isinstance(judge(look(busy, asked, call("a", "b")), None), Wait)
+    assert isinstance(evaluate(look(busy, asked, call("a", "b")), None), Wait)
     rest = cluster(group("a", update_status="Failed"),
                    group("b", update_status="Succeeded", image_id=NEW))  # fmt: skip
     counts = {"a": tally(skipped=4), "b": tally(done=4)}
     over = look(rest, asked, call("a", "b"), progress("a", "b"))
-    assert "Patched were: b." in reason(end(judge(over, counts), None))
+    assert "Patched were: b." in reason(end(evaluate(over, counts), None))
 
 
 def test_rule_09_a_failed_group_is_told_although_another_never_began() -> None:
@@ -273,65 +273,66 @@ def test_rule_09_a_failed_group_is_told_although_another_never_began() -> None:
     seen = cluster(group("a", update_status="Failed"), group("b", update_status="Succeeded"))
     counts = {"a": tally(skipped=4), "b": tally(untouched=4)}
     moved = progress("a", rests=NOW)
-    assert isinstance(judge(look(seen, asked, made, moved), counts), Wait)
-    end(judge(look(seen, asked, made, moved, NOW + QUIET), counts), None)
+    assert isinstance(evaluate(look(seen, asked, made, moved), counts), Wait)
+    end(evaluate(look(seen, asked, made, moved, NOW + QUIET), counts), None)
 
 
 def test_rule_09_a_status_that_was_not_shown_before_the_call_may_be_an_old_one() -> None:
     seen = cluster(group(update_status="Failed", image_id="default"))
     asked = request(declared(ImageId="default"))
-    assert isinstance(judge(look(seen, asked), NONE_DONE), Wait)
-    end(judge(look(seen, asked, now=NOW + QUIET), NONE_DONE), None)
+    assert isinstance(evaluate(look(seen, asked), NONE_DONE), Wait)
+    end(evaluate(look(seen, asked, now=NOW + QUIET), NONE_DONE), None)
 
 
 def test_rule_09_a_group_that_was_going_back_and_shows_nothing_more_failed() -> None:
     going = cluster(group(update_status="RollbackInProgress"))
-    assert seen_in(judge(look(going), None)).back == {digest("workers")}
+    assert seen_in(evaluate(look(going), None)).back == {digest("workers")}
     silent = cluster(group(image_id=None), failure_message="scripts failed")
     sofar = progress("workers", back="workers")
-    said = end(judge(look(silent, made=call(workers="Succeeded"), sofar=sofar), ALL_DONE), None)
+    said = end(evaluate(look(silent, made=call(workers="Succeeded"), sofar=sofar), ALL_DONE), None)
     assert "HyperPod rolled the nodes back." in reason(said)
 
 
 def test_rule_09_in_the_older_mode_a_cluster_that_was_rolling_back_failed() -> None:
     going = cluster(group(status=None, image_id=None), status="RollingBack")
-    assert seen_in(judge(look(going), None)).back == {digest("workers")}
+    assert seen_in(evaluate(look(going), None)).back == {digest("workers")}
     silent = cluster(group(status=None, image_id=None))
-    end(judge(look(silent, sofar=progress("workers", back="workers")), ALL_DONE), None)
+    end(evaluate(look(silent, sofar=progress("workers", back="workers")), ALL_DONE), None)
 
 
 def test_rule_09_in_the_older_mode_a_rollback_of_before_the_call_says_nothing() -> None:
     """A description can be a minute old."""
     going = cluster(group(status=None, image_id=None), status="RollingBack")
-    assert not seen_in(judge(look(going, now=NOW - 30), None)).back
+    assert not seen_in(evaluate(look(going, now=NOW - 30), None)).back
 
 
 def test_rule_09_in_the_older_mode_failed_needs_no_message() -> None:
     end(
-        judge(look(cluster(group(status="Failed", image_id=None), status="Failed")), ALL_DONE), None
+        evaluate(look(cluster(group(status="Failed", image_id=None), status="Failed")), ALL_DONE),
+        None,
     )
 
 
 def test_rule_09_an_old_message_is_not_told_as_the_reason() -> None:
     made = Call(NOW - 60, {digest("workers"): ""}, failure_before=digest("old"), accepted=True)
     seen = cluster(group(update_status="Failed"), failure_message="old")
-    said = reason(end(judge(look(seen, made=made, sofar=progress("workers")), NONE_DONE), None))
+    said = reason(end(evaluate(look(seen, made=made, sofar=progress("workers")), NONE_DONE), None))
     assert said.endswith("HyperPod's message is the one from before the patch: old.")
 
 
 def test_rule_09_a_stale_failed_is_no_failure_until_it_stays_so() -> None:
     seen, made = cluster(group(update_status="Failed")), call(workers="Failed")
-    assert isinstance(judge(look(seen, made=made), NONE_DONE), Wait)
-    end(judge(look(seen, made=made, now=NOW + QUIET), NONE_DONE), None)
+    assert isinstance(evaluate(look(seen, made=made), NONE_DONE), Wait)
+    end(evaluate(look(seen, made=made, now=NOW + QUIET), NONE_DONE), None)
 
 
 def test_rule_09_in_the_older_mode_a_new_failure_message_fails_the_request() -> None:
     bare = cluster(group(status=None, image_id=None), failure_message="rolled back")
-    end(judge(look(bare), ALL_DONE), None)
+    end(evaluate(look(bare), ALL_DONE), None)
 
 
 def test_rule_09_a_group_that_disappears_fails_the_request() -> None:
-    said = reason(end(judge(look(cluster(group("other"))), None), None))
+    said = reason(end(evaluate(look(cluster(group("other"))), None), None))
     assert said == "While being patched, workers disappeared from cluster ml."
 
 
@@ -340,36 +341,36 @@ def test_rule_09_a_group_that_disappears_fails_the_request() -> None:
     [group(update_status="FailedMaintenance"), group(update_status="Succeeded", status="Odd")],
 )
 def test_rule_10_a_value_nobody_knows_means_not_finished_yet(seen: object) -> None:
-    assert isinstance(judge(look(cluster(seen)), ALL_DONE), Wait)  # type: ignore[arg-type]
+    assert isinstance(evaluate(look(cluster(seen)), ALL_DONE), Wait)  # type: ignore[arg-type]
 
 
 def test_rule_11_an_accepted_call_that_changes_nothing_ends_as_success() -> None:
     still = cluster(group(update_status="Succeeded", image_id="default"))
     asked = request(declared(ImageId="default"))
     made = call(workers="Succeeded")
-    assert isinstance(judge(look(still, asked, made), NONE_DONE), Wait)
+    assert isinstance(evaluate(look(still, asked, made), NONE_DONE), Wait)
     later = look(still, asked, made, now=NOW + QUIET)
-    end(judge(later, NONE_DONE), Outcome.ALREADY_CURRENT)
+    end(evaluate(later, NONE_DONE), Outcome.ALREADY_CURRENT)
 
 
 def test_rule_11_is_no_success_where_another_image_is_named() -> None:
     still = cluster(group(update_status=None, image_id=OLD))
-    waiting = judge(look(still, now=NOW + QUIET), NONE_DONE)
+    waiting = evaluate(look(still, now=NOW + QUIET), NONE_DONE)
     assert isinstance(waiting, Wait)
-    late = end(judge(look(still, now=NOW + 3000), NONE_DONE), None)
+    late = end(evaluate(look(still, now=NOW + 3000), NONE_DONE), None)
     assert f"still shows {OLD} and not {NEW}" in reason(late)
 
 
 def test_a_call_that_nobody_answered_and_that_shows_nothing_fails_truthfully() -> None:
     still = cluster(group(update_status=None, image_id=None))
     lost = call(accepted=False)
-    assert isinstance(judge(look(still, made=lost), NONE_DONE), Wait)
-    said = reason(end(judge(look(still, made=lost, now=NOW + QUIET), NONE_DONE), None))
+    assert isinstance(evaluate(look(still, made=lost), NONE_DONE), Wait)
+    said = reason(end(evaluate(look(still, made=lost, now=NOW + QUIET), NONE_DONE), None))
     assert said.startswith("It is unknown whether HyperPod accepted the request to patch workers")
 
 
 def test_a_call_that_nobody_answered_may_show_in_the_cluster_all_the_same() -> None:
-    end(judge(look(SUCCEEDED, made=call(accepted=False)), ALL_DONE), Outcome.PATCHED)
+    end(evaluate(look(SUCCEEDED, made=call(accepted=False)), ALL_DONE), Outcome.PATCHED)
 
 
 def test_rule_08_nodes_that_were_current_before_are_not_patched_by_the_call() -> None:
@@ -377,28 +378,28 @@ def test_rule_08_nodes_that_were_current_before_are_not_patched_by_the_call() ->
     again = cluster(group(update_status="Succeeded", image_id="default"))
     made = call(workers="Failed")
     current = {"workers": tally(current=4, proven=4)}
-    end(judge(look(again, asked, made), current), Outcome.ALREADY_CURRENT)
+    end(evaluate(look(again, asked, made), current), Outcome.ALREADY_CURRENT)
     some = {"workers": tally(done=1, current=3)}
-    assert end(judge(look(again, asked, made), some), Outcome.PATCHED).patched_nodes == 1
+    assert end(evaluate(look(again, asked, made), some), Outcome.PATCHED).patched_nodes == 1
 
 
 def test_rule_08_the_count_of_the_group_beats_the_times_of_its_nodes() -> None:
     seen = {"workers": tally(done=3, untouched=1)}
     all_on = cluster(group(update_status="Succeeded", image_id=NEW, target_state_count=4))
-    end(judge(look(all_on), seen), Outcome.PATCHED)
+    end(evaluate(look(all_on), seen), Outcome.PATCHED)
     one_off = cluster(group(update_status="Succeeded", image_id=NEW, target_state_count=3))
     over = look(one_off, sofar=progress("workers"))
-    assert "with 1 node skipped" in reason(end(judge(over, seen), None))
+    assert "with 1 node skipped" in reason(end(evaluate(over, seen), None))
 
 
 def test_rule_08_an_old_succeeded_that_names_the_image_needs_younger_nodes_too() -> None:
     """It can be left from before the call: of a patch that had skipped nodes, say."""
     made = call(workers="Succeeded")
     some_off = cluster(group(update_status="Succeeded", image_id=NEW, target_state_count=1))
-    assert isinstance(judge(look(some_off, made=made), NONE_DONE), Wait)
-    assert isinstance(judge(look(SUCCEEDED, made=made), NONE_DONE), Wait)
-    end(judge(look(SUCCEEDED, made=made, now=NOW + QUIET), NONE_DONE), Outcome.ALREADY_CURRENT)
-    end(judge(look(SUCCEEDED, made=made), ALL_DONE), Outcome.PATCHED)
+    assert isinstance(evaluate(look(some_off, made=made), NONE_DONE), Wait)
+    assert isinstance(evaluate(look(SUCCEEDED, made=made), NONE_DONE), Wait)
+    end(evaluate(look(SUCCEEDED, made=made, now=NOW + QUIET), NONE_DONE), Outcome.ALREADY_CURRENT)
+    end(evaluate(look(SUCCEEDED, made=made), ALL_DONE), Outcome.PATCHED)
 
 
 def test_rule_08_a_call_that_nobody_answered_but_one_group_showed_holds_for_the_others() -> None:
@@ -410,75 +411,75 @@ def test_rule_08_a_call_that_nobody_answered_but_one_group_showed_holds_for_the_
     )
     counts = {"a": tally(done=4), "b": tally(untouched=4)}
     late = look(seen, asked, made, progress("a", rests=NOW), NOW + QUIET)
-    assert "b (Succeeded, 0 of 4 nodes on its image)" in reason(end(judge(late, counts), None))
+    assert "b (Succeeded, 0 of 4 nodes on its image)" in reason(end(evaluate(late, counts), None))
 
 
 def test_rule_11_nothing_is_said_to_be_current_where_the_cluster_tells_of_a_failure() -> None:
     seen = cluster(group(update_status="Failed", image_id=NEW), failure_message="an alarm rang")
     broken = {"workers": tally(failed=4, named=(NamedNode("i-1", "failed"),))}
     late = look(seen, made=call(workers="Failed"), now=NOW + QUIET)
-    assert "is not known" in reason(end(judge(late, broken), None))
+    assert "is not known" in reason(end(evaluate(late, broken), None))
 
 
 def test_a_call_that_nobody_answered_is_not_proven_by_a_description_from_before_it() -> None:
     going = cluster(group(update_status="InProgress"))
     soon = look(going, made=call(accepted=False), now=NOW - 10)
-    assert not seen_in(judge(soon, None)).active
-    assert seen_in(judge(look(going, made=call(accepted=False)), None)).active
+    assert not seen_in(evaluate(soon, None)).active
+    assert seen_in(evaluate(look(going, made=call(accepted=False)), None)).active
 
 
 def test_rule_08_where_every_node_was_skipped_nothing_was_current() -> None:
     none_on = cluster(group(update_status="Succeeded", image_id=NEW, target_state_count=0))
-    said = reason(end(judge(look(none_on, made=call(workers="Failed")), NONE_DONE), None))
+    said = reason(end(evaluate(look(none_on, made=call(workers="Failed")), NONE_DONE), None))
     assert "of 4 nodes 0 run" in said
 
 
 def test_rule_09_an_unknown_status_is_no_sign_that_a_patch_began() -> None:
     odd = cluster(group(update_status="FailedMaintenance"))
-    assert not seen_in(judge(look(odd), None)).active
+    assert not seen_in(evaluate(look(odd), None)).active
 
 
 def test_rule_09_the_same_old_failure_after_an_untouched_patch_is_told_as_it_is() -> None:
     seen, made = cluster(group(update_status="Failed")), call(workers="Failed")
-    said = reason(end(judge(look(seen, made=made, now=NOW + QUIET), NONE_DONE), None))
+    said = reason(end(evaluate(look(seen, made=made, now=NOW + QUIET), NONE_DONE), None))
     assert "Whether it failed, skipped nodes or changed nothing is not known" in said
 
 
 def test_rule_09_the_same_message_again_is_a_new_one_once_it_was_gone() -> None:
     made = Call(NOW - 60, {digest("workers"): ""}, failure_before=digest("why"), accepted=True)
     silent = cluster(group(status=None, image_id=None))
-    assert seen_in(judge(look(silent, made=made), NONE_DONE)).cleared
+    assert seen_in(evaluate(look(silent, made=made), NONE_DONE)).cleared
     again = cluster(group(status=None, image_id=None), failure_message="why")
-    end(judge(look(again, made=made), ALL_DONE), Outcome.PATCHED)
+    end(evaluate(look(again, made=made), ALL_DONE), Outcome.PATCHED)
     sofar = Progress(NOW - 100, rollback=False, cleared=True)
-    end(judge(look(again, made=made, sofar=sofar), ALL_DONE), None)
+    end(evaluate(look(again, made=made, sofar=sofar), ALL_DONE), None)
 
 
 def test_a_call_that_nobody_answered_is_not_proven_by_a_few_younger_nodes() -> None:
     still, lost = cluster(group(update_status=None, image_id=None)), call(accepted=False)
     some = {"workers": tally(done=1, current=3)}
-    assert isinstance(judge(look(still, made=lost), some), Wait)
-    said = reason(end(judge(look(still, made=lost, now=NOW + QUIET), some), None))
+    assert isinstance(evaluate(look(still, made=lost), some), Wait)
+    said = reason(end(evaluate(look(still, made=lost, now=NOW + QUIET), some), None))
     assert said.startswith("It is unknown")
 
 
 def test_rule_12_at_the_deadline_the_request_fails_with_how_far_it_got() -> None:
     half = cluster(group(update_status="InProgress", target_state_count=2))
-    said = reason(end(judge(look(half, now=NOW + 3000), None), None))
+    said = reason(end(evaluate(look(half, now=NOW + 3000), None), None))
     assert "The timeout of 3000 seconds passed" in said
     assert "2 of 4 nodes" in said
 
 
 def test_rule_12_a_count_that_is_not_shown_is_not_told() -> None:
     half = cluster(group(update_status="InProgress"))
-    said = reason(end(judge(look(half, now=NOW + 3000), None), None))
+    said = reason(end(evaluate(look(half, now=NOW + 3000), None), None))
     assert "ended: group workers is InProgress. The patch continues on" in said
 
 
 def test_rule_12_of_a_call_that_nobody_answered_it_is_told_as_such() -> None:
     odd = cluster(group(update_status="FailedMaintenance"))
     late = look(odd, made=call(accepted=False), now=NOW + 3000)
-    assert reason(end(judge(late, None), None)).startswith(
+    assert reason(end(evaluate(late, None), None)).startswith(
         "It is unknown whether HyperPod accepted"
     )
 
@@ -507,7 +508,7 @@ def test_rule_08_nodes_that_scaling_adds_neither_hold_nor_fail_a_patch(
 ) -> None:
     seen = cluster(replace(ENDED, current_count=shown, scaling=scaling))
     counts = counted(*patched(**changes), *COMING)
-    done = end(judge(look(seen), counts), Outcome.PATCHED)
+    done = end(evaluate(look(seen), counts), Outcome.PATCHED)
     assert done.patched_nodes == 4
     assert reason(done).endswith(
         "2 nodes that scaling adds or takes are not running: "
@@ -517,19 +518,19 @@ def test_rule_08_nodes_that_scaling_adds_neither_hold_nor_fail_a_patch(
 
 def test_rule_08_scaling_that_goes_on_for_days_does_not_hold_the_end() -> None:
     wanting = cluster(replace(ENDED, scaling=True))
-    end(judge(look(wanting), ALL_DONE), Outcome.PATCHED)
+    end(evaluate(look(wanting), ALL_DONE), Outcome.PATCHED)
     uncounted = cluster(replace(ENDED, current_count=6, scaling=True))
-    end(judge(look(uncounted), ALL_DONE), Outcome.PATCHED)
+    end(evaluate(look(uncounted), ALL_DONE), Outcome.PATCHED)
 
 
 def test_rule_08_nodes_that_came_up_since_are_not_counted_as_patched() -> None:
     more = [node(number=number, launched=NOW - 9) for number in (5, 6)]
     seen = cluster(replace(ENDED, current_count=6, target_state_count=6))
-    assert end(judge(look(seen), counted(*patched(), *more)), Outcome.PATCHED).patched_nodes == 4
+    assert end(evaluate(look(seen), counted(*patched(), *more)), Outcome.PATCHED).patched_nodes == 4
     # The group had one node, was scaled to four, and its own one is gone.
     one = look(cluster(replace(ENDED)), made=call(had={"workers": 1}))
     new = [node(number=number, launched=NOW - 9) for number in range(1, 5)]
-    assert end(judge(one, counted(*new)), Outcome.PATCHED).patched_nodes == 1
+    assert end(evaluate(one, counted(*new)), Outcome.PATCHED).patched_nodes == 1
 
 
 @pytest.mark.parametrize("status", ["ShuttingDown", "DetachInProgress", "AttachInProgress"])
@@ -537,19 +538,19 @@ def test_rule_08_nodes_that_leave_or_join_a_group_hold_nothing(status: str) -> N
     leaving = node(number=4, status=status, last_update=1.0)
     for had in (4, 3):
         asked = look(cluster(replace(ENDED, target_state_count=3)), made=call(had={"workers": had}))
-        done = end(judge(asked, counted(*patched()[:3], leaving)), Outcome.PATCHED)
+        done = end(evaluate(asked, counted(*patched()[:3], leaving)), Outcome.PATCHED)
         assert f"is not running: i-00000000000000004 ({status})." in reason(done)
 
 
 def test_rule_08_a_group_that_lost_nodes_to_scaling_is_done_with_those_it_has() -> None:
     seen = cluster(replace(ENDED, current_count=2, target_state_count=2))
-    assert end(judge(look(seen), counted(*patched()[:2])), Outcome.PATCHED).patched_nodes == 2
+    assert end(evaluate(look(seen), counted(*patched()[:2])), Outcome.PATCHED).patched_nodes == 2
 
 
 def test_rule_08_a_node_that_was_moved_into_the_group_is_told_and_not_skipped() -> None:
     moved = node(number=5, last_update=1.0)
     seen = cluster(replace(ENDED, current_count=5))
-    said = reason(end(judge(look(seen), counted(*patched(), moved)), Outcome.PATCHED))
+    said = reason(end(evaluate(look(seen), counted(*patched(), moved)), Outcome.PATCHED))
     assert said.endswith("1 node that came meanwhile is not counted on that image.")
 
 
@@ -562,7 +563,7 @@ def test_rule_08_a_skipped_node_is_not_hidden_by_nodes_that_scaling_added(
     up = node(number=5, launched=NOW - 9)
     seen = cluster(replace(ENDED, current_count=5, scaling=scaling))
     counts = counted(*patched(**changes)[:3], skipped, up, *COMING)
-    said = reason(end(judge(look(seen, now=NOW + QUIET), counts), None))
+    said = reason(end(evaluate(look(seen, now=NOW + QUIET), counts), None))
     assert "with 1 node skipped: i-00000000000000004 (skipped)." in said
 
 
@@ -574,8 +575,8 @@ def test_rule_08_a_node_of_the_patch_that_stays_failed_fails_it_although_others_
     broken = node(number=4, status="Failure", **changes)
     seen = cluster(replace(ENDED, target_state_count=3, scaling=scaling))
     counts = counted(*patched(**changes)[:3], broken)
-    assert isinstance(judge(look(seen), counts), Wait)
-    said = reason(end(judge(look(seen, now=NOW + QUIET), counts), None))
+    assert isinstance(evaluate(look(seen), counts), Wait)
+    said = reason(end(evaluate(look(seen, now=NOW + QUIET), counts), None))
     assert "of 4 nodes 3 run" in said
     assert "with 1 node failed: i-00000000000000004 (failed)." in said
 
@@ -583,7 +584,7 @@ def test_rule_08_a_node_of_the_patch_that_stays_failed_fails_it_although_others_
 def test_rule_08_a_node_that_hyperpod_replaces_after_the_patch_is_scalings() -> None:
     coming = node(number=9, status="Pending", launched=NOW - 9, last_update=None)
     seen = cluster(replace(ENDED, target_state_count=3))
-    end(judge(look(seen), counted(*patched()[:3], coming)), Outcome.PATCHED)
+    end(evaluate(look(seen), counted(*patched()[:3], coming)), Outcome.PATCHED)
 
 
 def test_rule_08_nodes_that_had_never_come_up_at_the_call_belong_to_no_patch() -> None:
@@ -595,13 +596,13 @@ def test_rule_08_nodes_that_had_never_come_up_at_the_call_belong_to_no_patch() -
         for others in (COMING, [waiting, COMING[1]]):
             seen = cluster(replace(ENDED, current_count=6, scaling=True))
             counts = counted(*patched(**changes), *others)
-            end(judge(look(seen, made=made), counts), Outcome.PATCHED)
+            end(evaluate(look(seen, made=made), counts), Outcome.PATCHED)
 
 
 def test_rule_10_an_unknown_word_of_a_node_that_was_there_holds_although_others_come() -> None:
     odd = node(number=4, status="FailedMaintenance", last_update=1.0)
     seen = cluster(replace(ENDED, target_state_count=3, scaling=True))
-    waiting = judge(look(seen, now=NOW + QUIET), counted(*patched()[:3], odd, *COMING))
+    waiting = evaluate(look(seen, now=NOW + QUIET), counted(*patched()[:3], odd, *COMING))
     assert isinstance(waiting, Wait)
     assert "1 node of workers not ready yet" in reason(waiting)
 
@@ -610,7 +611,7 @@ def test_rule_11_what_scaling_adds_is_told_where_nothing_was_replaced() -> None:
     seen = cluster(replace(ENDED, scaling=True))
     current = [node(number=number, last_update=1.0) for number in range(1, 5)]
     asked = look(seen, sofar=progress("workers"))
-    said = reason(end(judge(asked, counted(*current, *COMING)), Outcome.ALREADY_CURRENT))
+    said = reason(end(evaluate(asked, counted(*current, *COMING)), Outcome.ALREADY_CURRENT))
     assert "2 nodes that scaling adds or takes are not running" in said
 
 
@@ -619,7 +620,7 @@ def test_rule_08_a_replaced_node_that_failed_was_not_current_before() -> None:
     bare = cluster(group(status=None, image_id=None, current_count=1))
     asked = look(bare, made=call(had={"workers": 1}), sofar=progress("workers", rests=NOW),
                  now=NOW + QUIET)  # fmt: skip
-    said = reason(end(judge(asked, counted(node(status="Failure"))), None))
+    said = reason(end(evaluate(asked, counted(node(status="Failure"))), None))
     assert "of 1 node 0 run" in said
 
 

@@ -199,7 +199,9 @@ def logged() -> tuple[set[str], set[str]]:
         functions = {one.name: one for one in ast.walk(tree) if isinstance(one, ast.FunctionDef)}
         for node in ast.walk(tree):
             match node:
-                case ast.Call(func=ast.Name(id="say"), args=[_, ast.Constant(value=stage), *_]):
+                case ast.Call(
+                    func=ast.Name(id="log_event"), args=[_, ast.Constant(value=stage), *_]
+                ):
                     stages.add(str(stage))
                     fields.update(one.arg for one in node.keywords if one.arg)
                     for one in node.keywords:

@@ -31,13 +31,13 @@ from hyperpod_software.engine import reconciler as conducting
 from hyperpod_software.engine import relay
 from hyperpod_software.engine import respond as ending
 from hyperpod_software.engine import submit as caller
-from hyperpod_software.engine.invocation import Case
-from hyperpod_software.engine.reconciler import Conductor
-from hyperpod_software.engine.respond import Ending
+from hyperpod_software.engine.invocation import Invocation
+from hyperpod_software.engine.reconciler import Reconciler
+from hyperpod_software.engine.respond import Responder
 from hyperpod_software.messages import response as answering
 from hyperpod_software.model.cluster import Cluster, Group, NodeTally
 from hyperpod_software.model.decision import Finish, Wait, failed
-from hyperpod_software.model.errors import BadProperty, Problem
+from hyperpod_software.model.errors import AwsError, BadProperty
 from hyperpod_software.model.plan import Hold, HoldKind
 from hyperpod_software.model.reply import Reply
 from hyperpod_software.model.request import Request
@@ -46,7 +46,7 @@ from hyperpod_software.model.why import Invalid, Note, PassedOn
 from hyperpod_software.rules import actions, nodes, proof, verdict, watching
 from hyperpod_software.rules import planning as starting
 from hyperpod_software.rules import rollback as undoing
-from hyperpod_software.rules.snapshot import Look, Watched
+from hyperpod_software.rules.snapshot import GroupSnapshot, Snapshot
 
 Break = Callable[[pytest.MonkeyPatch], None]
 
@@ -126,12 +126,12 @@ def _a_rollback_patches_what_is_not_proven(patch: pytest.MonkeyPatch) -> None:
 
 
 def _an_old_succeeded_is_believed(patch: pytest.MonkeyPatch) -> None:
-    fresh = Look.is_fresh
+    fresh = Snapshot.is_fresh
 
-    def done(self: Look, group: Group) -> bool:
+    def done(self: Snapshot, group: Group) -> bool:
         return group.update_status == "Succeeded" or fresh(self, group)
 
-    patch.setattr(Look, "is_fresh", done)
+    patch.setattr(Snapshot, "is_fresh", done)
 
 
 def _failed_is_taken_for_success(patch: pytest.MonkeyPatch) -> None:
@@ -143,11 +143,11 @@ def _failed_is_taken_for_success(patch: pytest.MonkeyPatch) -> None:
         return replace(group, update_status="Succeeded") if ended else group
 
     patch.setattr(sagemaker, "read_group", well)
-    patch.setattr(Look, "contradicts", lambda *_: False)
+    patch.setattr(Snapshot, "contradicts", lambda *_: False)
 
 
 def _skipped_nodes_are_overlooked(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Watched, "skipped", property(lambda _: 0))
+    patch.setattr(GroupSnapshot, "skipped", property(lambda _: 0))
 
 
 def _scaling_is_busy(patch: pytest.MonkeyPatch) -> None:
@@ -179,30 +179,30 @@ def _no_stray_belongs_to_the_patch(patch: pytest.MonkeyPatch) -> None:
 
 
 def _a_timeout_comes_early(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Case, "ends", property(lambda self: self.ticket.issued))
+    patch.setattr(Invocation, "ends", property(lambda self: self.info.issued))
 
 
 def _a_lost_call_is_told_as_none(patch: pytest.MonkeyPatch) -> None:
-    made = watching.judge
+    made = watching.evaluate
 
-    def judge(*what: Any) -> Any:
+    def evaluate(*what: Any) -> Any:
         decision = made(*what)
         if isinstance(decision, Finish) and not decision.succeeded:
             told = BadProperty("Nothing was patched until the timeout: nobody knows.")
             return replace(decision, why=Invalid(told, waiter=True))
         return decision
 
-    patch.setattr(actions, "judge", judge)
+    patch.setattr(actions, "evaluate", evaluate)
 
 
 def _the_deadline_never_comes(patch: pytest.MonkeyPatch) -> None:
     for name in ("begin_by", "deadline"):
         patch.setattr(Request, name, property(lambda _: 9e9))
-    patch.setattr(Case, "forgotten", property(lambda self: self.ticket.issued + 9e9))
+    patch.setattr(Invocation, "forgotten", property(lambda self: self.info.issued + 9e9))
 
 
 def _nothing_is_buried(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Ending, "bury", lambda *_: None)
+    patch.setattr(Responder, "clean_up", lambda *_: None)
 
 
 def _the_rule_stays(patch: pytest.MonkeyPatch) -> None:
@@ -213,7 +213,7 @@ def _the_bare_rule_stays(patch: pytest.MonkeyPatch) -> None:
     def stop(self: Polling, path: str) -> bool:
         events = client("events")
         name = rule_name(path)
-        with suppress(Problem):
+        with suppress(AwsError):
             events.remove_targets(Rule=name, Ids=[polling.TARGET_ID])
         return True
 
@@ -229,18 +229,18 @@ def _nothing_wakes_the_handler(patch: pytest.MonkeyPatch) -> None:
 
 
 def _an_answer_that_was_turned_away_is_given_up(patch: pytest.MonkeyPatch) -> None:
-    def given_up(self: Ending, reply: Reply, *_: object) -> None:
+    def given_up(self: Responder, reply: Reply, *_: object) -> None:
         self.delivered(reply)
 
-    patch.setattr(Ending, "undelivered", given_up)
+    patch.setattr(Responder, "undelivered", given_up)
 
 
 def _a_problem_is_swallowed(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Conductor, "_give_up", lambda *_: None)
+    patch.setattr(Reconciler, "_give_up", lambda *_: None)
 
 
 def _a_rollback_fails(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(conducting, "softened", lambda end, **_: end)
+    patch.setattr(conducting, "as_rollback_result", lambda end, **_: end)
 
 
 def _a_rollback_goes_unnoticed(patch: pytest.MonkeyPatch) -> None:
@@ -251,25 +251,25 @@ def _a_rollback_goes_unnoticed(patch: pytest.MonkeyPatch) -> None:
 
 
 def _a_delete_fails(patch: pytest.MonkeyPatch) -> None:
-    def forget(self: Conductor, event: Any, surroundings: Any) -> Reply:
-        case = self._case(self._read(event), None, surroundings)
-        return self.ending.unremembered(case, failed(Note.NOT_SHOWN))
+    def forget(self: Reconciler, event: Any, function: Any) -> Reply:
+        case = self._case(self._read(event), None, function)
+        return self.responder.unremembered(case, failed(Note.NOT_SHOWN))
 
-    patch.setattr(Conductor, "forget", forget)
+    patch.setattr(Reconciler, "forget", forget)
 
 
 def _a_delete_patches(patch: pytest.MonkeyPatch) -> None:
-    forget = Conductor.forget
+    forget = Reconciler.forget
 
-    def patching(self: Conductor, event: Any, surroundings: Any) -> Any:
+    def patching(self: Reconciler, event: Any, function: Any) -> Any:
         properties = event["ResourceProperties"]
-        with suppress(Problem):
+        with suppress(AwsError):
             client("sagemaker").update_cluster_software(
                 ClusterName=properties["ClusterName"], ImageId="default"
             )
-        return forget(self, event, surroundings)
+        return forget(self, event, function)
 
-    patch.setattr(Conductor, "forget", patching)
+    patch.setattr(Reconciler, "forget", patching)
 
 
 def _physical_ids_are_random(patch: pytest.MonkeyPatch) -> None:
@@ -324,14 +324,14 @@ def _windows_are_strings(patch: pytest.MonkeyPatch) -> None:
 
 
 def _the_event_is_logged(patch: pytest.MonkeyPatch) -> None:
-    begin = Conductor.begin
+    begin = Reconciler.begin
 
-    def telling(self: Conductor, event: Any, surroundings: Any) -> Any:
+    def telling(self: Reconciler, event: Any, function: Any) -> Any:
         # As it is: the net in the formatter would take the query off a URL.
         logging.getLogger("break").info({"stage": "event", "event": event["ResponseURL"][150:]})
-        return begin(self, event, surroundings)
+        return begin(self, event, function)
 
-    patch.setattr(Conductor, "begin", telling)
+    patch.setattr(Reconciler, "begin", telling)
 
 
 def _parameters_are_too_big(patch: pytest.MonkeyPatch) -> None:
@@ -373,7 +373,7 @@ def _a_defect_in_the_rules(patch: pytest.MonkeyPatch) -> None:
 
 def _busy_is_a_failure(patch: pytest.MonkeyPatch) -> None:
     def refused(self: SageMaker, *_: Any) -> CallResult:
-        raise Problem("UpdateClusterSoftware", Problem.Kind.REFUSED, "ValidationException", "no")
+        raise AwsError("UpdateClusterSoftware", AwsError.Kind.REFUSED, "ValidationException", "no")
 
     patch.setattr(SageMaker, "update", refused)
 
@@ -384,15 +384,15 @@ def _a_patch_begins_at_any_time(patch: pytest.MonkeyPatch) -> None:
 
 def _what_went_back_is_forgotten(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(verdict, "_failed_silently", lambda *_: False)
-    patch.setattr(Look, "told_failure", property(lambda _: False))
+    patch.setattr(Snapshot, "told_failure", property(lambda _: False))
 
 
 def _nothing_is_handed_over(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Ending, "hand_over", lambda *_: None)
+    patch.setattr(Responder, "hand_over", lambda *_: None)
 
 
 def _between_windows_it_calls(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Case, "may_call", property(lambda _: True))
+    patch.setattr(Invocation, "may_call", property(lambda _: True))
     patch.setattr(caller, "may_call", lambda *_: True)
 
 
@@ -407,9 +407,9 @@ def _what_nobody_remembers_succeeded(patch: pytest.MonkeyPatch) -> None:
 
 
 def _a_patch_that_goes_on_is_passed_on(patch: pytest.MonkeyPatch) -> None:
-    def passed_on(self: relay.Relay, ticket: Any, waiter: Any, surroundings: Any) -> Reply:
+    def passed_on(self: relay.Relay, ticket: Any, waiter: Any, function: Any) -> Reply:
         end = Finish(Outcome.ACCEPTED, PassedOn("Patching"))
-        return self._reply(ticket, surroundings, end, waiter.handover)
+        return self._reply(ticket, function, end, waiter.handover)
 
     patch.setattr(relay.Relay, "_join", passed_on)
 

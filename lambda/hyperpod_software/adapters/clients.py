@@ -1,4 +1,4 @@
-"""AWS clients, made when first needed, and the errors they raise, sorted into ``Problem``s.
+"""AWS clients, made when first needed, and the errors they raise, sorted into ``AwsError``s.
 
 The SDK's own retries are off. They know nothing of the time that an invocation has left, and they
 take a quota that is used up for a call that may work in a second.
@@ -15,7 +15,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
 from hyperpod_software.adapters.budget import budget
-from hyperpod_software.model.errors import Problem
+from hyperpod_software.model.errors import AwsError
 
 _CONNECT, _READ = 3, 20
 ATTEMPT = _CONNECT + _READ
@@ -44,40 +44,42 @@ _NOT_ACTED_ON = {
 }  # fmt: skip
 
 
-def _problem(operation: str, error: Exception) -> Problem:
-    """What botocore raised, as a ``Problem``."""
+def _problem(operation: str, error: Exception) -> AwsError:
+    """What botocore raised, as a ``AwsError``."""
     if isinstance(error, ClientError):
         return _sorted(operation, error)
     if isinstance(error, ParamValidationError):
-        return Problem(operation, Problem.Kind.REFUSED, "ParamValidation", str(error))
+        return AwsError(operation, AwsError.Kind.REFUSED, "ParamValidation", str(error))
     # Connection errors and time-outs. Their text can hold an address: only the kind is kept.
     code = type(error).__name__
-    return Problem(operation, Problem.Kind.PASSING, code, "", not_acted_on=code in _NOT_ACTED_ON)
+    return AwsError(
+        operation, AwsError.Kind.TRANSIENT, code, "", not_acted_on=code in _NOT_ACTED_ON
+    )
 
 
-def _sorted(operation: str, error: ClientError) -> Problem:
+def _sorted(operation: str, error: ClientError) -> AwsError:
     details: dict[str, Any] = dict(error.response.get("Error", {}))
     metadata: dict[str, Any] = dict(error.response.get("ResponseMetadata", {}))
     code = str(details.get("Code", "Unknown"))
     status = int(metadata.get("HTTPStatusCode") or 0)
     if code in _NOT_FOUND:
-        kind = Problem.Kind.NOT_FOUND
+        kind = AwsError.Kind.NOT_FOUND
     elif code in _CONFLICT:
-        kind = Problem.Kind.CONFLICT
+        kind = AwsError.Kind.CONFLICT
     elif code in _DENIED:
-        kind = Problem.Kind.DENIED
+        kind = AwsError.Kind.DENIED
     elif code in _QUOTA:
-        kind = Problem.Kind.QUOTA
+        kind = AwsError.Kind.QUOTA
     elif code in _NOT_ACTED_ON or status >= 500 or status == 0:
-        kind = Problem.Kind.PASSING
+        kind = AwsError.Kind.TRANSIENT
     else:
-        kind = Problem.Kind.REFUSED
+        kind = AwsError.Kind.REFUSED
     message = str(details.get("Message", ""))
-    return Problem(operation, kind, code, message, not_acted_on=code in _NOT_ACTED_ON)
+    return AwsError(operation, kind, code, message, not_acted_on=code in _NOT_ACTED_ON)
 
 
 class _Client:
-    """A boto3 client whose calls are tried again here, and raise ``Problem``s."""
+    """A boto3 client whose calls are tried again here, and raise ``AwsError``s."""
 
     def __init__(self, service: str, *, retries: bool) -> None:
         self._retries = retries
@@ -97,12 +99,14 @@ class _Client:
         for pause in (*_BACK_OFF, None):
             if budget().left < ATTEMPT:
                 what = "the time of this invocation is over"
-                raise Problem(operation, Problem.Kind.PASSING, "TooLate", what, not_acted_on=True)
+                raise AwsError(
+                    operation, AwsError.Kind.TRANSIENT, "TooLate", what, not_acted_on=True
+                )
             try:
                 return getattr(self._client, method)(**parameters)
             except (ClientError, BotoCoreError) as error:
                 problem = _problem(operation, error)
-            may_pass = problem.kind is Problem.Kind.PASSING
+            may_pass = problem.kind is AwsError.Kind.TRANSIENT
             again = may_pass and (self._retries or problem.not_acted_on)
             if pause is None or not again or not budget().back_off(pause):
                 raise problem
@@ -110,10 +114,10 @@ class _Client:
 
 
 def in_time(operation: str, what: str) -> None:
-    """Between two pages. Raises a ``Problem`` where reading them takes too long."""
+    """Between two pages. Raises a ``AwsError`` where reading them takes too long."""
     if budget().late:
         why = f"{what} could not be read in the time of one invocation"
-        raise Problem(operation, Problem.Kind.PASSING, "TooSlow", why)
+        raise AwsError(operation, AwsError.Kind.TRANSIENT, "TooSlow", why)
 
 
 @cache

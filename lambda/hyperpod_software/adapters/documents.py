@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from hyperpod_software.model.plan import Hold, HoldKind
-from hyperpod_software.model.request import RequestType, Ticket, Window
+from hyperpod_software.model.request import RequestInfo, RequestType, Window
 from hyperpod_software.model.state import Call, Progress, digest, spelled
 
 PIECE = 4096
@@ -36,7 +36,7 @@ class Memory:
 
     progress: Progress
     event: Document | None
-    """The request as CloudFormation sent it; ``None`` where the claimer died before
+    """The request as CloudFormation sent it; ``None`` where the new_token died before
     writing it down."""
     call: Call | None
     window: Window | None
@@ -47,8 +47,8 @@ class Memory:
     """CloudFormation has that answer, and no other window has come yet."""
     closed: bool
     """A later request has taken over."""
-    buried: bool = False
-    """It was written after the request's burial."""
+    left_over: bool = False
+    """It was written after the request's clean-up."""
 
     @property
     def over(self) -> bool:
@@ -120,14 +120,14 @@ def readable(found: Mapping[str, str]) -> Memory:
     """What is remembered; of what another version of this code wrote, only that it is there.
 
     A function changes between requests, so CloudFormation has given such a request up: it is
-    the oldest of all, and the next one buries it.
+    the oldest of all, and the next one cleans up it.
     """
     try:
         return _memory(found)
     except (IndexError, KeyError, TypeError, ValueError):
         return Memory(
             Progress(0.0), None, None, None, None, handed_over=False, closed=False,
-            buried="progress" not in found,
+            left_over="progress" not in found,
         )  # fmt: skip
 
 
@@ -168,17 +168,17 @@ def _answer(document: Document) -> Answer:
 
 
 def window_document(window: Window) -> Document:
-    ticket = vars(window.ticket) | {"type": window.ticket.type.value}
-    return {"ticket": ticket, "number": window.number, "rollback": window.rollback}
+    info = vars(window.info) | {"type": window.info.type.value}
+    return {"info": info, "number": window.number, "rollback": window.rollback}
 
 
 def _window(document: Document) -> Window:
-    ticket: Document = {**document["ticket"], "type": RequestType(document["ticket"]["type"])}
-    return Window(Ticket(**ticket), int(document["number"]), rollback=document["rollback"])
+    info: Document = {**document["info"], "type": RequestType(document["info"]["type"])}
+    return Window(RequestInfo(**info), int(document["number"]), rollback=document["rollback"])
 
 
 def name_of(window: Window | None) -> str:
     """What the documents of a window's own end in."""
     if window is None or window.number == 1:
         return "1"
-    return digest(window.ticket.key)
+    return digest(window.info.key)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hyperpod_software.adapters.clients import client
-from hyperpod_software.model.errors import Problem
+from hyperpod_software.model.errors import AwsError
 from hyperpod_software.model.image import Image, Volume
 
 
@@ -16,8 +16,8 @@ class Images:
         """The AMI, or ``None`` where EC2 knows none of that id."""
         try:
             found = client("ec2").describe_images(ImageIds=[image_id])["Images"]
-        except Problem as problem:
-            if problem.kind is Problem.Kind.NOT_FOUND:
+        except AwsError as problem:
+            if problem.kind is AwsError.Kind.NOT_FOUND:
                 return None
             raise
         if not found:
@@ -40,8 +40,8 @@ class Images:
             return {}
         try:
             found = client("ec2").describe_snapshots(SnapshotIds=ids)["Snapshots"]
-        except Problem as problem:
-            if problem.kind is Problem.Kind.NOT_FOUND:
+        except AwsError as problem:
+            if problem.kind is AwsError.Kind.NOT_FOUND:
                 return {}
             raise
         return {str(snapshot["SnapshotId"]): snapshot for snapshot in found}

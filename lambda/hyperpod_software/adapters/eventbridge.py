@@ -17,7 +17,7 @@ from hyperpod_software.contract.signals import (
     STATE_CHANGE,
 )
 from hyperpod_software.model.cluster import Cluster
-from hyperpod_software.model.errors import Problem
+from hyperpod_software.model.errors import AwsError
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ class Polling:
     """
 
     def start(self, path: str, function_arn: str, until: float, cluster: Cluster | None) -> None:
-        """Look every minute, and at once when HyperPod tells of this cluster."""
+        """Snapshot every minute, and at once when HyperPod tells of this cluster."""
         rule: dict[str, Any] = {
             "Name": rule_name(path),
             "Description": "Watches a HyperPod software update; removed when it ends.",
@@ -56,7 +56,7 @@ class Polling:
         answer = client("events").put_targets(Rule=rule["Name"], Targets=[target])
         if answer.get("FailedEntryCount"):
             code = answer["FailedEntries"][0].get("ErrorCode", "Unknown")
-            raise Problem("PutTargets", Problem.Kind.PASSING, str(code), "")
+            raise AwsError("PutTargets", AwsError.Kind.TRANSIENT, str(code), "")
 
     def stop(self, path: str) -> bool:
         """Remove target and rule, each on its own: one that fails stops nothing else.
@@ -71,8 +71,8 @@ class Polling:
             try:
                 step()
                 gone = True
-            except Problem as problem:
-                gone = problem.kind is Problem.Kind.NOT_FOUND
+            except AwsError as problem:
+                gone = problem.kind is AwsError.Kind.NOT_FOUND
                 if gone:
                     continue
                 said = {"stage": "polling", "rule": name, "problem": str(problem)}

@@ -12,7 +12,7 @@ from hyperpod_software.contract.properties import WAITER_TYPE, Property
 from hyperpod_software.model.errors import BadProperty
 from hyperpod_software.model.handover import Waiter
 from hyperpod_software.model.incoming import Incoming
-from hyperpod_software.model.request import RequestType, Ticket
+from hyperpod_software.model.request import RequestInfo, RequestType
 from hyperpod_software.model.software import Declaration
 
 _URL_LIFETIME = 7200
@@ -28,7 +28,7 @@ _KEPT = (
 def read_event(event: Mapping[str, Any], now: float) -> Incoming:
     """Raises ``KeyError`` or ``ValueError`` where it is no event of CloudFormation's."""
     return Incoming(
-        ticket=read_ticket(event, now),
+        info=read_request_info(event, now),
         asks=_asks(event),
         previous=_previous(event),
         cluster=_cluster(event.get("ResourceProperties")),
@@ -36,10 +36,10 @@ def read_event(event: Mapping[str, Any], now: float) -> Incoming:
     )
 
 
-def read_ticket(event: Mapping[str, Any], now: float) -> Ticket:
+def read_request_info(event: Mapping[str, Any], now: float) -> RequestInfo:
     """Raises ``KeyError`` or ``ValueError`` where it is no event of CloudFormation's."""
     url = str(event["ResponseURL"])
-    return Ticket(
+    return RequestInfo(
         type=RequestType(event["RequestType"]),
         stack_id=str(event["StackId"]),
         logical_id=str(event["LogicalResourceId"]),

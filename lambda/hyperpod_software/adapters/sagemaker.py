@@ -10,7 +10,7 @@ from typing import Any
 from hyperpod_software.adapters.clients import client, in_time
 from hyperpod_software.model.cluster import Cluster, Group, Node
 from hyperpod_software.model.decision import Patch
-from hyperpod_software.model.errors import Problem
+from hyperpod_software.model.errors import AwsError
 from hyperpod_software.model.software import Declaration
 
 
@@ -27,7 +27,7 @@ class SageMaker:
     """The three SageMaker operations this handler needs."""
 
     def describe(self, cluster: str) -> Cluster:
-        """One DescribeCluster. Raises ``Problem`` (``NOT_FOUND``, ``DENIED``, …)."""
+        """One DescribeCluster. Raises ``AwsError`` (``NOT_FOUND``, ``DENIED``, …)."""
         return read_cluster(client("sagemaker").describe_cluster(ClusterName=cluster))
 
     def nodes(self, cluster: str) -> Iterator[Node]:
@@ -45,15 +45,15 @@ class SageMaker:
 
     def update(self, patch: Patch, declared: Declaration) -> CallResult:
         """The patch call. It is tried again only where it was surely not acted on: after a lost
-        answer it could be accepted a second time. Raises ``Problem`` where refused."""
+        answer it could be accepted a second time. Raises ``AwsError`` where refused."""
         try:
             client("sagemaker", retries=False).update_cluster_software(
                 **update_request(patch, declared)
             )
-        except Problem as problem:
-            if problem.kind is Problem.Kind.CONFLICT:
+        except AwsError as problem:
+            if problem.kind is AwsError.Kind.CONFLICT:
                 return CallResult.BUSY
-            if problem.kind is Problem.Kind.PASSING and not problem.not_acted_on:
+            if problem.kind is AwsError.Kind.TRANSIENT and not problem.not_acted_on:
                 return CallResult.UNKNOWN
             raise
         return CallResult.ACCEPTED

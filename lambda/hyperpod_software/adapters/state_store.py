@@ -43,8 +43,8 @@ from hyperpod_software.adapters.documents import (
     window_document,
 )
 from hyperpod_software.contract.names import parameter_path
-from hyperpod_software.model.errors import Problem
-from hyperpod_software.model.request import Ticket, Window
+from hyperpod_software.model.errors import AwsError
+from hyperpod_software.model.request import RequestInfo, Window
 from hyperpod_software.model.state import Call, Progress, digest, spelled
 
 _PAUSE = 4.0
@@ -54,7 +54,7 @@ _OF_A_WINDOW = ("window", "answer", "handed-over")
 _SECRET = ("request-", "window-", "answer-")
 
 
-class Buried(Exception):
+class RequestGone(Exception):
     """Somebody else ended this request meanwhile: there is nothing left to do."""
 
 
@@ -62,7 +62,7 @@ class Unsure(Exception):
     """What was claimed could not be looked at once more: Lambda delivers the event again."""
 
 
-def claimer() -> str:
+def new_token() -> str:
     """A name for whoever claims something, until it knows whether it has it."""
     return secrets.token_hex(6)
 
@@ -76,9 +76,9 @@ class ParameterStore:
     def resource_path(self, stack_id: str, logical_id: str) -> str:
         return parameter_path(self._prefix, digest(f"{stack_id}|{logical_id}", 16))
 
-    def path(self, ticket: Ticket) -> str:
-        resource = self.resource_path(ticket.stack_id, ticket.logical_id)
-        return f"{resource}/{digest(ticket.key, 16)}"
+    def path(self, info: RequestInfo) -> str:
+        resource = self.resource_path(info.stack_id, info.logical_id)
+        return f"{resource}/{digest(info.key, 16)}"
 
     def recall(self, path: str) -> Memory | None:
         """What is remembered under a request's path, or ``None``."""
@@ -89,12 +89,12 @@ class ParameterStore:
         request is over by now, and nothing else would wake us for it."""
         try:
             return self.recall(path)
-        except Problem as problem:
+        except AwsError as problem:
             raise Unsure(str(problem)) from None
 
     def recall_all(self, path: str, *, leftovers: bool = False) -> dict[str, Memory]:
         """Every request remembered under a path, keyed by its own path; with ``leftovers`` also
-        what was written after a burial."""
+        what was written after a clean-up."""
         return {
             request_path: readable(found)
             for request_path, found in self._documents(path).items()
@@ -111,7 +111,7 @@ class ParameterStore:
 
     def claim(self, path: str, progress: Progress, by: str = "") -> bool:
         """Begin to remember a request; ``False`` where it is remembered already, unless
-        by the same claimer, who tries again because no answer came."""
+        by the same new_token, who tries again because no answer came."""
         return self._create(f"{path}/progress", progress_document(progress), by)
 
     def keep_event(self, path: str, event: Mapping[str, Any]) -> None:
@@ -120,12 +120,12 @@ class ParameterStore:
             self._put(f"{path}/request-{index}", piece, overwrite=True)
 
     def keep_progress(self, path: str, progress: Progress) -> None:
-        """Replace what looks saw. Raises ``Buried`` where the request has ended."""
+        """Replace what looks saw. Raises ``RequestGone`` where the request has ended."""
         name = f"{path}/progress"
         if self._put(name, spelled(progress_document(progress)), overwrite=True) == 1:
             # Version 1 means that the put made it anew: it had been deleted meanwhile.
             self._delete([name])
-            raise Buried
+            raise RequestGone
 
     def claim_call(self, path: str, call: Call) -> bool:
         """Write the intent to call; ``False`` where somebody wrote it before."""
@@ -136,7 +136,7 @@ class ParameterStore:
         self._release(path, "call")
 
     def keep_acceptance(self, path: str) -> None:
-        """HyperPod accepted the request. Raises ``Buried`` where the request has ended."""
+        """HyperPod accepted the request. Raises ``RequestGone`` where the request has ended."""
         self._note(path, "accepted")
 
     def claim_window(self, path: str, window: Window) -> Memory | None:
@@ -164,7 +164,7 @@ class ParameterStore:
         self._release(path, f"answer-{name_of(window)}")
 
     def keep_handover(self, path: str, window: Window) -> None:
-        """CloudFormation has the answer of a window whose patch goes on. Raises ``Buried``
+        """CloudFormation has the answer of a window whose patch goes on. Raises ``RequestGone``
         where it is over."""
         self._note(path, f"handed-over-{name_of(window)}")
 
@@ -180,7 +180,7 @@ class ParameterStore:
         kept = {"Patch": patch, "ResourceProperties": event.get("ResourceProperties")}
         for index, piece in enumerate(pieces(kept)):
             self._put(f"{path}/request-{index}", piece, overwrite=True)
-        # By this one a version of this code that knows no declarations buries them, too.
+        # By this one a version of this code that knows no declarations cleans up them, too.
         self._put(f"{path}/progress", spelled({}), overwrite=True)
 
     def declaration(self, resource_path: str, patch: str) -> object:
@@ -195,7 +195,7 @@ class ParameterStore:
         self.forget(f"{resource_path}/{_DECLARATION}")
 
     def forget(self, path: str) -> None:
-        """Delete everything under a path: answers, closure and claim last, so that a burial
+        """Delete everything under a path: answers, closure and claim last, so that a clean-up
         which is cut short begins no new life."""
         names = [name for name, _ in self._read(path)]
         last = ("answer", "closed", "progress")
@@ -217,15 +217,15 @@ class ParameterStore:
         self._create(f"{path}/{document}", {})
         if self.recall(path) is None:
             self._delete([f"{path}/{document}"])
-            raise Buried
+            raise RequestGone
 
     def _create(self, name: str, document: Mapping[str, Any], by: str = "") -> bool:
         # A put whose answer is lost is sent again, and then finds its own work there: the token
         # tells it from somebody else's.
-        value = spelled({**document, "by": by or claimer()})
+        value = spelled({**document, "by": by or new_token()})
         try:
             self._put(name, value, overwrite=False)
-        except Problem as problem:
+        except AwsError as problem:
             if problem.code == "ParameterAlreadyExists":
                 return (name, value) in self._read(name.rpartition("/")[0])
             raise
@@ -239,8 +239,8 @@ class ParameterStore:
         while found is not None and found == given_up:
             try:
                 self._delete([name], retries=False)
-            except Problem as problem:
-                if problem.kind is not Problem.Kind.PASSING or not budget().back_off(_PAUSE):
+            except AwsError as problem:
+                if problem.kind is not AwsError.Kind.TRANSIENT or not budget().back_off(_PAUSE):
                     raise
             else:
                 return
@@ -254,7 +254,7 @@ class ParameterStore:
         secret = name.rpartition("/")[2].startswith(_SECRET)
         try:
             answer = put(Type="SecureString" if secret else "String")
-        except Problem as problem:
+        except AwsError as problem:
             # SSM changes no parameter's type. An older version of this code made all of them
             # SecureStrings, and an account may have a policy that does.
             if problem.code != "HierarchyTypeMismatchException":

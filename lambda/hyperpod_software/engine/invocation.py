@@ -14,13 +14,13 @@ from hyperpod_software.contract.times import WINDOW
 from hyperpod_software.model.errors import BadProperty
 from hyperpod_software.model.facts import State
 from hyperpod_software.model.incoming import Incoming
-from hyperpod_software.model.request import Request, Ticket, Window
+from hyperpod_software.model.request import Request, RequestInfo, Window
 from hyperpod_software.model.software import Declaration
-from hyperpod_software.model.state import Call, Progress, Sight
+from hyperpod_software.model.state import Call, Observation, Progress
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class FunctionInfo:
     """What Lambda says about this function."""
 
     function_arn: str
@@ -29,7 +29,7 @@ class Surroundings:
 
 
 @dataclass(frozen=True)
-class Case:
+class Invocation:
     """One invocation's view of one patch."""
 
     incoming: Incoming
@@ -38,9 +38,9 @@ class Case:
     memory: Memory | None
     rollback: bool | None
     """The request belongs to a rollback; ``None``: not known yet."""
-    first_hand: bool
+    from_cloudformation: bool
     """CloudFormation delivered it, rather than our rule: the rule may be missing still."""
-    surroundings: Surroundings
+    function: FunctionInfo
     hold_until: float = 0.0
     has_role: bool | None = None
     """CloudFormation works with a service role; ``None``: this look has not seen it."""
@@ -48,8 +48,8 @@ class Case:
     """This invocation has seen to it that the request is remembered and our rule wakes us."""
 
     @property
-    def ticket(self) -> Ticket:
-        return self.incoming.ticket
+    def info(self) -> RequestInfo:
+        return self.incoming.info
 
     @property
     def cluster(self) -> str | None:
@@ -69,7 +69,7 @@ class Case:
     def progress(self) -> Progress:
         if self.memory is not None:
             return replace(self.memory.progress, rollback=self.rollback)
-        return Progress(self.ticket.issued, self.rollback, hold_until=self.hold_until)
+        return Progress(self.info.issued, self.rollback, hold_until=self.hold_until)
 
     @property
     def state(self) -> State:
@@ -78,15 +78,15 @@ class Case:
             self.call,
             self.progress,
             self.ends,
-            first_look=self.first_hand,
+            first_look=self.from_cloudformation,
             may_call=self.may_call or not self.softly,
         )
 
-    def is_news(self, sight: Sight | None, now: float) -> bool:
+    def is_news(self, observation: Observation | None, now: float) -> bool:
         """Something about its progress is not remembered yet."""
         if self.memory is None:
             return True
-        progress = self.progress if sight is None else self.progress.after(sight, now)
+        progress = self.progress if observation is None else self.progress.after(observation, now)
         return progress != self.memory.progress
 
     @property
@@ -97,7 +97,7 @@ class Case:
             raise incoming.asks
         assert isinstance(incoming.asks, Declaration), "a waiter is taken up by the relay"
         return Request(
-            incoming.ticket, incoming.asks, incoming.previous, rollback=bool(self.rollback)
+            incoming.info, incoming.asks, incoming.previous, rollback=bool(self.rollback)
         )
 
     @property
@@ -117,7 +117,7 @@ class Case:
         if self.memory is not None and self.memory.window is not None:
             return self.memory.window
         seconds = min(self.declared.timeout, WINDOW) if self.declared else WINDOW
-        return Window(self.ticket, seconds=seconds, rollback=self.rollback)
+        return Window(self.info, seconds=seconds, rollback=self.rollback)
 
     @property
     def softly(self) -> bool:

@@ -9,24 +9,24 @@ from hyperpod_software import messages
 from hyperpod_software.adapters.logs import measured
 from hyperpod_software.contract.answers import FAILED
 from hyperpod_software.contract.signals import FAILURES, NODES_DONE, NODES_TOTAL
-from hyperpod_software.engine.invocation import Case
+from hyperpod_software.engine.invocation import Invocation
 from hyperpod_software.messages.wording import listed
 from hyperpod_software.model.cluster import Cluster
 from hyperpod_software.model.decision import Finish, Patch, Wait
-from hyperpod_software.model.request import Request, Ticket
+from hyperpod_software.model.request import Request, RequestInfo
 from hyperpod_software.model.result import PatchResult
 
 log = logging.getLogger(__name__)
 
 
-def say_waiting(case: Case, wait: Wait, now: float) -> None:
+def log_waiting(case: Invocation, wait: Wait, now: float) -> None:
     """The one line of a look: what it waits for, how far the patch is, what time is left."""
     progress = wait.progress
     done = [each.done for each in progress if each.done is not None]
     counts = {NODES_DONE: sum(done)} if len(done) == len(progress) else {}
     counts |= {NODES_TOTAL: sum(each.total for each in progress)}
-    say(
-        case.ticket,
+    log_event(
+        case.info,
         "waiting",
         **_looked(case, messages.say(wait.why), now),
         seconds_left=round(case.ends - now),
@@ -39,7 +39,7 @@ def say_waiting(case: Case, wait: Wait, now: float) -> None:
     )
 
 
-def say_other_patching(case: Case, request: Request, cluster: Cluster) -> None:
+def log_other_patching(case: Invocation, request: Request, cluster: Cluster) -> None:
     """One line where something else patches a declared group too, and may move it on at any time."""
     groups = {
         group.name: group.patched_by
@@ -48,15 +48,15 @@ def say_other_patching(case: Case, request: Request, cluster: Cluster) -> None:
     }
     if groups:
         why = "HyperPod patches these groups by itself, too: it may move them past the declared release."
-        say(case.ticket, "patched by others", cluster=cluster.arn, groups=groups, reason=why)
+        log_event(case.info, "patched by others", cluster=cluster.arn, groups=groups, reason=why)
 
 
-def say_called(case: Case, request: Request, patch: Patch) -> None:
+def log_called(case: Invocation, request: Request, patch: Patch) -> None:
     """One line for the call that was accepted."""
     software = {str(request.declared.software_of(name)) for name in patch.groups}
     said = f"HyperPod accepted the request to patch {listed(patch.groups)} to {listed(sorted(software))}."
-    say(
-        case.ticket,
+    log_event(
+        case.info,
         "called",
         cluster=patch.cluster.arn,
         groups=list(patch.groups),
@@ -65,13 +65,13 @@ def say_called(case: Case, request: Request, patch: Patch) -> None:
     )
 
 
-def say_finished(case: Case, end: Finish, now: float) -> None:
+def log_finished(case: Invocation, end: Finish, now: float) -> None:
     """The one line of an end: what came of the request."""
     counts = {FAILURES: int(not end.succeeded)}
     if end.patched_groups:
         counts |= {NODES_DONE: end.patched_nodes, NODES_TOTAL: end.patched_nodes}
-    say(
-        case.ticket,
+    log_event(
+        case.info,
         "finished",
         outcome=end.outcome.value if end.outcome is not None else FAILED,
         **_looked(case, messages.say(end.why), now),
@@ -86,19 +86,19 @@ def _rules(end: Finish) -> dict[str, str]:
     return {each.group.name: each.rule.value for each in results}
 
 
-def _looked(case: Case, reason: str, now: float) -> dict[str, Any]:
+def _looked(case: Invocation, reason: str, now: float) -> dict[str, Any]:
     return {
-        "request": case.ticket.request_id,
+        "request": case.info.request_id,
         "cluster": case.cluster,
         "window": case.window.number,
         "rollback": case.softly or case.rollback,
-        "seconds_since_request": round(now - case.ticket.issued),
+        "seconds_since_request": round(now - case.info.issued),
         "reason": reason,
     }
 
 
-def say(ticket: Ticket, stage: str, level: int = logging.INFO, **said: Any) -> None:
+def log_event(info: RequestInfo, stage: str, level: int = logging.INFO, **said: Any) -> None:
     log.log(
         level,
-        {"stage": stage, "stack": ticket.stack_id, "logical_id": ticket.logical_id, **said},
+        {"stage": stage, "stack": info.stack_id, "logical_id": info.logical_id, **said},
     )

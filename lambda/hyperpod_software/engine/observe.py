@@ -9,7 +9,7 @@ from hyperpod_software.adapters.budget import budget
 from hyperpod_software.engine.services import Services
 from hyperpod_software.model.cluster import Cluster, Node, Reading
 from hyperpod_software.model.decision import CountNodes
-from hyperpod_software.model.errors import Problem
+from hyperpod_software.model.errors import AwsError
 from hyperpod_software.model.facts import CheckImage, CheckRole, Facts
 from hyperpod_software.model.request import Request
 from hyperpod_software.model.software import Software
@@ -44,7 +44,7 @@ class Observer:
         """The facts with the answer to a question."""
         match question:
             case CheckRole():
-                role = self._stack.operation(self._request.ticket.stack_id).has_role
+                role = self._stack.operation(self._request.info.stack_id).has_role
                 return replace(facts, has_role=role)
             case CheckImage(image_id):
                 return replace(facts, image=self._images.describe(image_id), image_seen=True)
@@ -71,7 +71,7 @@ class Observer:
         wanted = self._software(cluster, groups)
         try:
             said = hear(self._in_time(self._sagemaker.nodes(declared)), wanted)
-        except Problem as problem:
+        except AwsError as problem:
             if problem.code != TOO_SLOW:
                 raise
             said = {}  # they tell nothing in time: they prove nothing
@@ -80,7 +80,7 @@ class Observer:
     def _in_time(self, nodes: Iterable[Node]) -> Iterator[Node]:
         for node in nodes:
             if self._clock() > self._until:
-                raise Problem("ListClusterNodes", Problem.Kind.PASSING, TOO_SLOW, "")
+                raise AwsError("ListClusterNodes", AwsError.Kind.TRANSIENT, TOO_SLOW, "")
             yield node
 
     def _software(self, cluster: Cluster, groups: tuple[str, ...]) -> dict[str, Software]:

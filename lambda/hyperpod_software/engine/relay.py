@@ -16,19 +16,19 @@ from hyperpod_software.adapters.properties import parse_declaration
 from hyperpod_software.contract.answers import Attribute, Outcome
 from hyperpod_software.contract.properties import OnCreate
 from hyperpod_software.contract.times import CLOCKS
-from hyperpod_software.engine.invocation import Surroundings
-from hyperpod_software.engine.log_events import say
+from hyperpod_software.engine.invocation import FunctionInfo
+from hyperpod_software.engine.log_events import log_event
 from hyperpod_software.engine.observe import Observer
-from hyperpod_software.engine.retry import patiently
+from hyperpod_software.engine.retry import retry
 from hyperpod_software.engine.rollbacks import Rollbacks
 from hyperpod_software.engine.services import Services
 from hyperpod_software.messages.response import answer, waiter_id
 from hyperpod_software.model.decision import CountNodes, Finish, Patch, failed
-from hyperpod_software.model.errors import BadProperty, Problem
+from hyperpod_software.model.errors import AwsError, BadProperty
 from hyperpod_software.model.handover import GoesOn, Result, Waiter
 from hyperpod_software.model.incoming import Incoming
 from hyperpod_software.model.reply import Reply
-from hyperpod_software.model.request import Request, Ticket, Window
+from hyperpod_software.model.request import Request, RequestInfo, Window
 from hyperpod_software.model.why import (
     Frame,
     Framed,
@@ -53,29 +53,29 @@ class Relay:
         self._store = services.store
         self._clock = services.clock
 
-    def join(self, incoming: Incoming, surroundings: Surroundings) -> tuple[str, Memory] | Reply:
+    def join(self, incoming: Incoming, function: FunctionInfo) -> tuple[str, Memory] | Reply:
         """The path and the memory of the patch that the waiter takes up; its reply, where there
         is nothing to wait for, or nothing for it."""
-        ticket, waiter = incoming.ticket, incoming.asks
+        info, waiter = incoming.info, incoming.asks
         try:
             if isinstance(waiter, Waiter):
-                return self._join(incoming, waiter, surroundings)
+                return self._join(incoming, waiter, function)
             assert isinstance(waiter, BadProperty), "read as a waiter"
-            return self._reply(incoming, surroundings, failed(Invalid(waiter, waiter=True)))
-        except Problem as problem:
-            if problem.kind is Problem.Kind.PASSING:
+            return self._reply(incoming, function, failed(Invalid(waiter, waiter=True)))
+        except AwsError as problem:
+            if problem.kind is AwsError.Kind.TRANSIENT:
                 raise  # Lambda delivers the request again
             why = Trouble(TroubleKind.FATE_UNKNOWN, problem)
-            rollback = self._rollbacks.of_waiter(ticket)
+            rollback = self._rollbacks.of_waiter(info)
             end = Finish(Outcome.LEFT_AS_IS, why) if rollback else failed(why)
-            return self._reply(incoming, surroundings, end)
+            return self._reply(incoming, function, end)
 
     def _join(
-        self, incoming: Incoming, waiter: Waiter, surroundings: Surroundings
+        self, incoming: Incoming, waiter: Waiter, function: FunctionInfo
     ) -> tuple[str, Memory] | Reply:
-        ticket = incoming.ticket
-        resource = self._store.resource_path(ticket.stack_id, waiter.resource)
-        remembered = patiently(lambda: self._store.recall_all(resource))
+        info = incoming.info
+        resource = self._store.resource_path(info.stack_id, waiter.resource)
+        remembered = retry(lambda: self._store.recall_all(resource))
         flying = {
             path: memory
             for path, memory in remembered.items()
@@ -83,9 +83,7 @@ class Relay:
         }
         handover = waiter.handover
         named = f"{resource}/{handover.patch}" if isinstance(handover, GoesOn) else ""
-        rollback = bool(flying or isinstance(handover, GoesOn)) and self._rollbacks.of_waiter(
-            ticket
-        )
+        rollback = bool(flying or isinstance(handover, GoesOn)) and self._rollbacks.of_waiter(info)
         path = named if named in flying else None
         if path is None and rollback:
             # A rollback may bring the value of before: what is under way is what there is. A request
@@ -93,37 +91,35 @@ class Relay:
             going = [each for each in flying if flying[each].call or flying[each].was_handed_over]
             path = max(going, key=lambda each: flying[each].progress.issued, default=None)
         if path is not None:
-            window = Window(ticket, waiter.window, rollback=rollback)
+            window = Window(info, waiter.window, rollback=rollback)
             if not _follows(window, flying[path]):
-                return self._late(incoming, surroundings, handover)
-            memory = patiently(lambda: self._store.claim_window(path, window))
+                return self._late(incoming, function, handover)
+            memory = retry(lambda: self._store.claim_window(path, window))
             if memory is not None and not memory.over:
-                if memory.window is not None and memory.window.ticket.key == ticket.key:
+                if memory.window is not None and memory.window.info.key == info.key:
                     return path, memory
-                return self._late(incoming, surroundings, handover)
+                return self._late(incoming, function, handover)
         if isinstance(handover, Result):
-            return self._pass_on(incoming, surroundings, handover)
-        end = self._find_out(ticket, resource, handover, rollback=rollback)
-        say(ticket, "finished", reason=messages.say(end.why))
-        return self._reply(incoming, surroundings, end)
+            return self._pass_on(incoming, function, handover)
+        end = self._find_out(info, resource, handover, rollback=rollback)
+        log_event(info, "finished", reason=messages.say(end.why))
+        return self._reply(incoming, function, end)
 
-    def _pass_on(self, incoming: Incoming, surroundings: Surroundings, result: Result) -> Reply:
+    def _pass_on(self, incoming: Incoming, function: FunctionInfo, result: Result) -> Reply:
         why = PassedOn(result.data[Attribute.OUTCOME])
-        return self._reply(incoming, surroundings, Finish(Outcome.ACCEPTED, why), result)
+        return self._reply(incoming, function, Finish(Outcome.ACCEPTED, why), result)
 
-    def _late(
-        self, incoming: Incoming, surroundings: Surroundings, handover: GoesOn | Result
-    ) -> Reply:
+    def _late(self, incoming: Incoming, function: FunctionInfo, handover: GoesOn | Result) -> Reply:
         """Another window waits for the patch. CloudFormation takes no answer to one that is over;
         where it waits for this one all the same, there is nothing that it could add."""
         late = Finish(Outcome.PATCHING, Note.LATE_WINDOW)
-        say(incoming.ticket, "late", reason=messages.say(late.why))
+        log_event(incoming.info, "late", reason=messages.say(late.why))
         if isinstance(handover, Result):
-            return self._pass_on(incoming, surroundings, handover)
-        return self._reply(incoming, surroundings, late, handover)
+            return self._pass_on(incoming, function, handover)
+        return self._reply(incoming, function, late, handover)
 
     def _find_out(
-        self, ticket: Ticket, resource: str, handover: GoesOn, *, rollback: bool
+        self, info: RequestInfo, resource: str, handover: GoesOn, *, rollback: bool
     ) -> Finish:
         """Nothing is remembered of the patch: what the cluster shows decides, and no knowledge
         is no success."""
@@ -133,7 +129,7 @@ class Relay:
         if properties is None:
             return failed(Unremembered.NOT_DECLARED)
         declared = replace(parse_declaration(properties), on_create=OnCreate.PATCH)
-        request = Request(replace(ticket, physical_id=None), declared, None)
+        request = Request(replace(info, physical_id=None), declared, None)
         observer, now = Observer(self._services, request), self._clock()
         facts = observer.first()
         while isinstance(decision := plan(request, facts.cluster, now, facts.readings), CountNodes):
@@ -151,14 +147,14 @@ class Relay:
     def _reply(
         self,
         incoming: Incoming,
-        surroundings: Surroundings,
+        function: FunctionInfo,
         end: Finish,
         handover: GoesOn | Result | None = None,
     ) -> Reply:
-        ticket = incoming.ticket
-        response = answer(ticket, end, waiter_id(ticket), surroundings.log_group, handover)
-        path = self._store.path(ticket)
-        return Reply(Window(ticket), response, path, incoming.kept, remembered=False)
+        info = incoming.info
+        response = answer(info, end, waiter_id(info), function.log_group, handover)
+        path = self._store.path(info)
+        return Reply(Window(info), response, path, incoming.kept, remembered=False)
 
 
 def _follows(window: Window, memory: Memory) -> bool:
@@ -170,5 +166,5 @@ def _follows(window: Window, memory: Memory) -> bool:
     if window.order < (issued, number):
         return False
     handing_over = memory.answer is not None and not memory.answer.last
-    later = window.ticket.issued > issued + CLOCKS
+    later = window.info.issued > issued + CLOCKS
     return handing_over or later or window.number <= number

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from hyperpod_software.adapters.budget import budget
 from hyperpod_software.adapters.sagemaker import CallResult
-from hyperpod_software.adapters.state_store import Buried, Unsure
-from hyperpod_software.engine.invocation import Case
-from hyperpod_software.engine.log_events import say_called
-from hyperpod_software.engine.retry import patiently
+from hyperpod_software.adapters.state_store import RequestGone, Unsure
+from hyperpod_software.engine.invocation import Invocation
+from hyperpod_software.engine.log_events import log_called
+from hyperpod_software.engine.retry import retry
 from hyperpod_software.engine.services import Services
 from hyperpod_software.model.decision import Patch, Wait
-from hyperpod_software.model.errors import Problem
+from hyperpod_software.model.errors import AwsError
 from hyperpod_software.model.plan import Hold, HoldKind
 from hyperpod_software.model.request import Request
-from hyperpod_software.model.state import Call, Sight, digest
+from hyperpod_software.model.state import Call, Observation, digest
 from hyperpod_software.model.why import Held, Note
 from hyperpod_software.rules.operation import may_call
 
 
-class Caller:
+class Submitter:
     """Calls for a patch, unless something speaks against it."""
 
     def __init__(self, services: Services) -> None:
@@ -27,17 +27,17 @@ class Caller:
         self._stack = services.stack
         self._clock = services.clock
 
-    def call(self, case: Case, request: Request, patch: Patch) -> Wait:
+    def call(self, case: Invocation, request: Request, patch: Patch) -> Wait:
         """Make the call, whatever comes of it. The request is remembered already.
 
-        Raises ``Problem`` where it was refused or could not be made, and ``Buried`` where
+        Raises ``AwsError`` where it was refused or could not be made, and ``RequestGone`` where
         another invocation has ended the request meanwhile.
         """
         if not case.may_call:
             return Wait(Note.NO_WINDOW)
-        ticket = case.window.ticket
-        history = self._stack.history(ticket.stack_id, ticket.logical_id)
-        if not may_call(ticket, history.status, history.at):
+        info = case.window.info
+        history = self._stack.history(info.stack_id, info.logical_id)
+        if not may_call(info, history.status, history.at):
             return _held(Hold(HoldKind.NOT_SHOWN, status=history.status or ""))
         if budget().late:  # once claimed, there must be time to call, and to write down the answer
             return Wait(Note.INVOCATION_OVER)
@@ -46,10 +46,10 @@ class Caller:
         seen = self._store.recall_surely(case.path)
         if seen is None or seen.closed or seen.answer is not None:
             self._store.release_call(case.path)
-            raise Buried
+            raise RequestGone
         try:
             result = self._sagemaker.update(patch, request.declared)
-        except Problem:
+        except AwsError:
             self._store.release_call(case.path)
             raise
         if result is CallResult.BUSY:
@@ -58,14 +58,14 @@ class Caller:
         if result is CallResult.UNKNOWN:
             return Wait(Note.NO_ANSWER)
         self._keep_acceptance(case.path)
-        say_called(case, request, patch)
+        log_called(case, request, patch)
         return Wait(Note.ACCEPTED)
 
     def _keep_acceptance(self, path: str) -> None:
         try:
-            patiently(lambda: self._store.keep_acceptance(path))
-        except Problem as problem:
-            if problem.kind is not Problem.Kind.PASSING:
+            retry(lambda: self._store.keep_acceptance(path))
+        except AwsError as problem:
+            if problem.kind is not AwsError.Kind.TRANSIENT:
                 raise
             # It may be noted where the request is over by now, and nothing would wake us for it.
             raise Unsure(str(problem)) from None
@@ -85,4 +85,4 @@ class Caller:
 
 
 def _held(hold: Hold) -> Wait:
-    return Wait(Held(hold), sight=Sight(rests=False, hold=hold))
+    return Wait(Held(hold), observation=Observation(rests=False, hold=hold))

@@ -8,7 +8,7 @@ from hyperpod_software import messages
 from hyperpod_software.contract.answers import FAILED, HANDOVER, Attribute
 from hyperpod_software.model.decision import Finish
 from hyperpod_software.model.handover import GoesOn, Result
-from hyperpod_software.model.request import Ticket
+from hyperpod_software.model.request import RequestInfo
 from hyperpod_software.model.state import digest, spelled
 
 ANSWER_LIMIT = 4000
@@ -17,20 +17,20 @@ _REASON_LIMIT = 1400
 _GROUPS_LIMIT = 700
 
 
-def physical_id(ticket: Ticket, cluster: str | None, *, replaces: bool) -> str:
+def physical_id(info: RequestInfo, cluster: str | None, *, replaces: bool) -> str:
     """The resource's id: it names the cluster, and only another cluster changes it."""
-    if ticket.physical_id and not replaces:
-        return ticket.physical_id
-    return cluster or f"{ticket.logical_id}-without-cluster"
+    if info.physical_id and not replaces:
+        return info.physical_id
+    return cluster or f"{info.logical_id}-without-cluster"
 
 
-def waiter_id(ticket: Ticket) -> str:
+def waiter_id(info: RequestInfo) -> str:
     """A waiter's id, which never changes."""
-    return ticket.physical_id or f"{ticket.logical_id}-{digest(ticket.stack_id)}"
+    return info.physical_id or f"{info.logical_id}-{digest(info.stack_id)}"
 
 
 def answer(
-    ticket: Ticket,
+    info: RequestInfo,
     end: Finish,
     resource_id: str,
     log_group: str,
@@ -60,9 +60,9 @@ def answer(
         "Status": "SUCCESS" if end.succeeded else "FAILED",
         "Reason": f"{_cut(reason, _REASON_LIMIT)} Log group: {log_group}",
         "PhysicalResourceId": resource_id,
-        "StackId": ticket.stack_id,
-        "RequestId": ticket.request_id,
-        "LogicalResourceId": ticket.logical_id,
+        "StackId": info.stack_id,
+        "RequestId": info.request_id,
+        "LogicalResourceId": info.logical_id,
         "NoEcho": False,
         "Data": {**data, HANDOVER: str(handed)},
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hyperpod_software.messages.plans import NOTHING
 from hyperpod_software.messages.results import UNMONITORED
 from hyperpod_software.messages.wording import sentence
-from hyperpod_software.model.errors import Problem
+from hyperpod_software.model.errors import AwsError
 from hyperpod_software.model.image import Image, Refusal, RefusalReason
 from hyperpod_software.model.why import Trouble, TroubleKind
 
@@ -48,11 +48,11 @@ def text(trouble: Trouble) -> str:
             return sentence(f"What became of the patch is not known: {cause}")
 
 
-def _cause(cause: Problem | str) -> str:
+def _cause(cause: AwsError | str) -> str:
     """A problem in the service's own words; of a quota, what is used up and what to do."""
     if isinstance(cause, str):
         return f"the handler met a defect of its own ({cause})"
-    if cause.kind is not Problem.Kind.QUOTA:
+    if cause.kind is not AwsError.Kind.QUOTA:
         return str(cause)
     used_up, remedy = _QUOTAS.get(cause.operation, (str(cause), "raise that quota of the account"))
     code = "" if used_up == str(cause) else f" ({cause.code})"

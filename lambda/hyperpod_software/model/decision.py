@@ -8,7 +8,7 @@ from hyperpod_software.contract.answers import Outcome
 from hyperpod_software.model.cluster import Cluster
 from hyperpod_software.model.plan import Plan
 from hyperpod_software.model.result import GroupProgress
-from hyperpod_software.model.state import Sight
+from hyperpod_software.model.state import Observation
 from hyperpod_software.model.why import Why
 
 
@@ -35,8 +35,8 @@ class Wait:
     why: Why
     progress: tuple[GroupProgress, ...] = ()
     """How far each patched group is; empty while nothing is being patched."""
-    sight: Sight | None = None
-    """What is to be remembered of the patch; ``None``: it was not in sight."""
+    observation: Observation | None = None
+    """What is to be remembered of the patch; ``None``: it was not in observation."""
 
 
 @dataclass(frozen=True)

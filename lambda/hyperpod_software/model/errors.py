@@ -9,7 +9,7 @@ class BadProperty(ValueError):
     """A property that cannot be used: its name, its value and what is allowed."""
 
 
-class Problem(Exception):
+class AwsError(Exception):
     """A call that did not succeed: what kind of no it was, and the service's own words."""
 
     class Kind(Enum):
@@ -19,7 +19,7 @@ class Problem(Exception):
         REFUSED = "refused"
         QUOTA = "quota"
         """The account has as many as it may have: trying again changes nothing."""
-        PASSING = "passing"
+        TRANSIENT = "passing"
         """Throttled, a server error or no answer: the same call may work later."""
 
     def __init__(

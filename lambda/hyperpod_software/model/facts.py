@@ -45,17 +45,17 @@ class Facts:
 
 @dataclass(frozen=True)
 class CheckOperation:
-    """Look up whether CloudFormation takes back this one resource."""
+    """Snapshot up whether CloudFormation takes back this one resource."""
 
 
 @dataclass(frozen=True)
 class CheckRole:
-    """Look up whether CloudFormation works with a service role."""
+    """Snapshot up whether CloudFormation works with a service role."""
 
 
 @dataclass(frozen=True)
 class CheckImage:
-    """Look the declared custom AMI up."""
+    """Snapshot the declared custom AMI up."""
 
     image_id: str
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from hyperpod_software.model.errors import BadProperty
 from hyperpod_software.model.handover import Waiter
-from hyperpod_software.model.request import Ticket
+from hyperpod_software.model.request import RequestInfo
 from hyperpod_software.model.software import Declaration
 
 
@@ -15,7 +15,7 @@ from hyperpod_software.model.software import Declaration
 class Incoming:
     """One request of CloudFormation's."""
 
-    ticket: Ticket
+    info: RequestInfo
     asks: Declaration | Waiter | BadProperty
     """What it declares or, of a waiter, what it waits for; or why that cannot be used."""
     previous: Declaration | None

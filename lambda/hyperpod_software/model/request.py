@@ -24,7 +24,7 @@ class RequestType(Enum):
 
 
 @dataclass(frozen=True)
-class Ticket:
+class RequestInfo:
     """Who asked, and how the answer finds its way back."""
 
     type: RequestType
@@ -55,7 +55,7 @@ class Window:
     The resource that declares the software is the first; its waiters are the others.
     """
 
-    ticket: Ticket
+    info: RequestInfo
     number: int = 1
     seconds: int = WINDOW
     """How long it can wait."""
@@ -65,12 +65,12 @@ class Window:
     @property
     def order(self) -> tuple[float, int]:
         """A later window is greater: an earlier one that comes late never takes over."""
-        return self.ticket.issued, self.number
+        return self.info.issued, self.number
 
     @property
     def ends(self) -> float:
         """When it must answer (epoch seconds)."""
-        return self.ticket.issued + self.seconds
+        return self.info.issued + self.seconds
 
     @property
     def expires(self) -> float:
@@ -87,7 +87,7 @@ class Window:
 class Request:
     """A Create or Update of the resource: what is declared now, and what was before."""
 
-    ticket: Ticket
+    info: RequestInfo
     declared: Declaration
     previous: Declaration | None
     """The declaration before an Update; ``None`` on Create, or where it was unreadable."""
@@ -114,9 +114,9 @@ class Request:
     @property
     def begin_by(self) -> float:
         """When a request that has not called yet gives up (epoch seconds)."""
-        return self.ticket.issued + self.begin_within
+        return self.info.issued + self.begin_within
 
     @property
     def deadline(self) -> float:
         """When the request stops waiting for the end of its patch (epoch seconds)."""
-        return self.ticket.issued + self.wait_within
+        return self.info.issued + self.wait_within

@@ -61,7 +61,7 @@ class Call:
 
 
 @dataclass(frozen=True)
-class Sight:
+class Observation:
     """What one look at a patch saw."""
 
     active: frozenset[str] = field(default_factory=frozenset[str])
@@ -107,14 +107,14 @@ class Progress:
     def saw_active(self, group: str) -> bool:
         return digest(group) in self.active
 
-    def after(self, sight: Sight, now: float) -> Progress:
+    def after(self, observation: Observation, now: float) -> Progress:
         """The progress with what one more look saw."""
         return replace(
             self,
-            active=self.active | sight.active,
-            cleared=self.cleared or sight.cleared,
-            back=self.back | sight.back,
-            resting_since=(self.resting_since or now) if sight.rests else None,
-            hold=sight.hold or self.hold,
-            held_since=now if sight.hold not in (None, self.hold) else self.held_since,
+            active=self.active | observation.active,
+            cleared=self.cleared or observation.cleared,
+            back=self.back | observation.back,
+            resting_since=(self.resting_since or now) if observation.rests else None,
+            hold=observation.hold or self.hold,
+            held_since=now if observation.hold not in (None, self.hold) else self.held_since,
         )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Union
 
-from hyperpod_software.model.errors import BadProperty, Problem
+from hyperpod_software.model.errors import AwsError, BadProperty
 from hyperpod_software.model.image import Refusal
 from hyperpod_software.model.plan import Hold, Plan
 from hyperpod_software.model.result import PatchResult, Pending
@@ -47,7 +47,7 @@ class Trouble:
     """A call to AWS did not succeed, or the handler met a defect of its own."""
 
     kind: TroubleKind
-    cause: Problem | str
+    cause: AwsError | str
     """The problem, or a defect's type."""
     cluster: str | None = None
     region: str = ""

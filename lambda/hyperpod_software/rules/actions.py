@@ -18,8 +18,8 @@ from hyperpod_software.rules.images import image_refusal
 from hyperpod_software.rules.operation import credentials_too_short
 from hyperpod_software.rules.planning import plan
 from hyperpod_software.rules.rollback import plan_rollback
-from hyperpod_software.rules.snapshot import Look
-from hyperpod_software.rules.watching import judge
+from hyperpod_software.rules.snapshot import Snapshot
+from hyperpod_software.rules.watching import evaluate
 
 
 def next_action(request: Request, state: State, facts: Facts, now: float) -> Action:
@@ -27,8 +27,8 @@ def next_action(request: Request, state: State, facts: Facts, now: float) -> Act
     if now < state.progress.hold_until:
         return Wait(Note.EARLIER_CALL)
     if state.call is not None:
-        look = Look(request, state.call, state.progress, facts.cluster, now, state.ends)
-        return judge(look, facts.tallies)
+        look = Snapshot(request, state.call, state.progress, facts.cluster, now, state.ends)
+        return evaluate(look, facts.tallies)
     decision = _plan(request, state, facts, now)
     if isinstance(decision, Patch) and not facts.operation_seen:
         return CheckOperation()
@@ -64,6 +64,6 @@ def _refused(request: Request, facts: Facts) -> Finish | CheckRole | CheckImage 
         return None
     if not facts.image_seen:
         return CheckImage(declared.image_id)
-    account, key = request.ticket.account, declared.kms_key_id
+    account, key = request.info.account, declared.kms_key_id
     refusal = image_refusal(declared.image_id, facts.image, account, key)
     return failed(Unusable(refusal), facts.cluster) if refusal is not None else None

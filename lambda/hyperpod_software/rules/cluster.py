@@ -48,7 +48,7 @@ def seen_since(progress: Progress | None, hold: Hold) -> float | None:
     return progress.held_since if progress is not None and progress.hold == hold else None
 
 
-def names(software: Software, group: Group) -> bool:
+def is_named_by(software: Software, group: Group) -> bool:
     """DescribeCluster names that very AMI or version as the group's current one.
 
     The literal ``default`` and an absent field prove nothing.
@@ -61,7 +61,7 @@ def names(software: Software, group: Group) -> bool:
 def suffices(software: Software, group: Group) -> bool:
     """It names the software, or a newer patch release of the declared line: automatic patching
     may have moved it on, at any time."""
-    return names(software, group) or software.is_passed_by(group.version)
+    return is_named_by(software, group) or software.is_passed_by(group.version)
 
 
 def counts_declared(software: Software, group: Group) -> bool:
@@ -97,4 +97,4 @@ def contradicts(software: Software, group: Group, *, owned_image: bool) -> bool:
 
 def proven(software: Software, group: Group) -> bool:
     """The group runs that software, and no update of it is in flight."""
-    return names(software, group) and is_settled(group)
+    return is_named_by(software, group) and is_settled(group)

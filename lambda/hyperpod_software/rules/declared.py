@@ -12,7 +12,7 @@ from hyperpod_software.model.software import Declaration, Software, release_numb
 def is_same_cluster(request: Request, cluster: Cluster) -> bool:
     """An Update that still means the cluster it meant before, by name or by ARN."""
     previous = request.previous
-    return request.ticket.physical_id is not None and (
+    return request.info.physical_id is not None and (
         previous is None
         or previous.cluster in (request.declared.cluster, cluster.name, cluster.arn)
     )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hyperpod_software.model.decision import Finish, Wait, failed
-from hyperpod_software.model.errors import Problem
-from hyperpod_software.model.request import Ticket
+from hyperpod_software.model.errors import AwsError
+from hyperpod_software.model.request import RequestInfo
 from hyperpod_software.model.why import Trouble, TroubleKind
 
 PERMISSIONS_SETTLE = 180
@@ -15,10 +15,10 @@ _ABOUT_THE_CLUSTER = ("DescribeCluster", "ListClusterNodes", "UpdateClusterSoftw
 
 
 @dataclass(frozen=True)
-class Standing:
+class ErrorContext:
     """Where a request stands as something goes wrong."""
 
-    ticket: Ticket
+    info: RequestInfo
     cluster: str | None
     region: str
     called: bool
@@ -27,24 +27,24 @@ class Standing:
     """When it stops waiting (epoch seconds)."""
     now: float
 
-    def trouble(self, kind: TroubleKind, cause: Problem | str) -> Trouble:
-        return Trouble(kind, cause, self.cluster, self.region, self.ticket.account)
+    def trouble(self, kind: TroubleKind, cause: AwsError | str) -> Trouble:
+        return Trouble(kind, cause, self.cluster, self.region, self.info.account)
 
 
-def weigh(problem: Problem, standing: Standing) -> Finish | Wait:
+def on_aws_error(problem: AwsError, standing: ErrorContext) -> Finish | Wait:
     """Over, where the problem will not pass; else to be tried again, until it is too late."""
-    if problem.kind is Problem.Kind.NOT_FOUND and problem.operation in _ABOUT_THE_CLUSTER:
+    if problem.kind is AwsError.Kind.NOT_FOUND and problem.operation in _ABOUT_THE_CLUSTER:
         kind = TroubleKind.CLUSTER_GONE if standing.called else TroubleKind.NO_CLUSTER
         return failed(standing.trouble(kind, problem))
-    patience = standing.now < standing.ticket.issued + PERMISSIONS_SETTLE
-    denied = problem.kind is Problem.Kind.DENIED and not patience
-    final = denied or problem.kind in (Problem.Kind.REFUSED, Problem.Kind.QUOTA)
+    patience = standing.now < standing.info.issued + PERMISSIONS_SETTLE
+    denied = problem.kind is AwsError.Kind.DENIED and not patience
+    final = denied or problem.kind in (AwsError.Kind.REFUSED, AwsError.Kind.QUOTA)
     if final and not standing.called:
         return failed(standing.trouble(TroubleKind.NOT_PATCHED, problem))
-    return unless_late(problem, standing)
+    return retry_until_deadline(problem, standing)
 
 
-def unless_late(cause: Problem | str, standing: Standing) -> Finish | Wait:
+def retry_until_deadline(cause: AwsError | str, standing: ErrorContext) -> Finish | Wait:
     """To be tried again, until it is too late."""
     if standing.now < standing.ends:
         return Wait(standing.trouble(TroubleKind.TRY_AGAIN, cause))

@@ -12,7 +12,7 @@ from hyperpod_software.model.decision import CountNodes, Finish, Patch, Wait
 from hyperpod_software.model.plan import GroupPlan, GroupState, Hold, Plan, PlanReason
 from hyperpod_software.model.request import Request
 from hyperpod_software.model.software import Declaration, Software
-from hyperpod_software.model.state import Progress, Sight
+from hyperpod_software.model.state import Observation, Progress
 from hyperpod_software.rules.cluster import contradicts, in_flight, is_updating, seen_since
 from hyperpod_software.rules.declared import (
     changed_groups,
@@ -132,7 +132,7 @@ def _held(
         held_since=seen_since(progress, hold),
         others_update=late and any(map(is_updating, cluster.groups)),
     )
-    return _refused(held) if late else Wait(held, sight=Sight(rests=False, hold=hold))
+    return _refused(held) if late else Wait(held, observation=Observation(rests=False, hold=hold))
 
 
 def _not_begun(draft: Plan, progress: Progress | None) -> Plan:

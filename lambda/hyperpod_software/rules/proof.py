@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from hyperpod_software.model.cluster import SETTLED_CLUSTER, UP_TO_DATE, Cluster, Group, Reading
 from hyperpod_software.model.request import Request
 from hyperpod_software.model.software import Software
-from hyperpod_software.rules.cluster import counts_declared, is_settled, names
+from hyperpod_software.rules.cluster import counts_declared, is_named_by, is_settled
 from hyperpod_software.rules.declared import is_same_cluster, software_for
 
 STEADY = 3
@@ -25,7 +25,7 @@ def is_proven(
         return False
     if software.image_id == "default":
         return not _asks_again(request, cluster, name) and _has_newest(group, readings)
-    if not (names(software, group) and is_settled(group)):
+    if not (is_named_by(software, group) and is_settled(group)):
         return False
     return software.version is None or _has_release(software, group, readings)
 

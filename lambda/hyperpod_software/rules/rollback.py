@@ -10,9 +10,9 @@ from hyperpod_software.model.decision import Finish, Patch, Wait
 from hyperpod_software.model.plan import Plan, PlanReason
 from hyperpod_software.model.request import Request
 from hyperpod_software.model.software import Software
-from hyperpod_software.model.state import Progress, Sight
+from hyperpod_software.model.state import Observation, Progress
 from hyperpod_software.model.why import Frame, Framed, Why
-from hyperpod_software.rules.cluster import in_flight, names, proven, seen_since
+from hyperpod_software.rules.cluster import in_flight, is_named_by, proven, seen_since
 from hyperpod_software.rules.declared import changed_groups, is_same_cluster, moving_on
 from hyperpod_software.rules.planning import batch_refused
 
@@ -38,7 +38,7 @@ def plan_rollback(
             late = PlanReason.BUSY_TOO_LONG
             return left(Plan(late, request, cluster, hold=hold, held_since=since))
         busy = Plan(PlanReason.BUSY, request, cluster, hold=hold, held_since=since)
-        return Wait(busy, sight=Sight(rests=False, hold=hold))
+        return Wait(busy, observation=Observation(rests=False, hold=hold))
     # The failed declaration may be the one that says so, and nothing else has read it yet.
     if OnRollback.LEAVE in (declared.on_rollback, failed_one.on_rollback):
         return left(Plan(PlanReason.ON_ROLLBACK_LEAVE, request, cluster))
@@ -48,7 +48,7 @@ def plan_rollback(
         taken = failed_one.software_of(name)
         if group is None or taken is None or before is None or before.pin is None:
             continue
-        if _runs_what_failed(taken, group) and not names(before, group):
+        if _runs_what_failed(taken, group) and not is_named_by(before, group):
             groups.append(name)
     if not groups:
         return left(Plan(PlanReason.NOT_PROVEN, request, cluster, names=undone))
@@ -66,7 +66,7 @@ def _runs_what_failed(taken: Software, group: Group) -> bool:
     return proven(taken, group) and moving_on(taken, group) is None
 
 
-def softened(end: Finish, *, called: bool) -> Finish:
+def as_rollback_result(end: Finish, *, called: bool) -> Finish:
     """The end of a rollback's patch, as a rollback may say it: never FAILED."""
     if end.outcome is Outcome.PATCHED:
         restored = Framed(Frame.RESTORED, end.why)
@@ -80,7 +80,7 @@ def softened(end: Finish, *, called: bool) -> Finish:
     )
 
 
-def overtaken(end: Finish) -> Finish:
+def as_overtaken_result(end: Finish) -> Finish:
     """The end of a patch that a rollback overtook, as a rollback may say it: never FAILED."""
     return Finish(Outcome.LEFT_AS_IS, Framed(Frame.OVERTAKEN, end.why), end.cluster)
 

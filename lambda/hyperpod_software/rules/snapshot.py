@@ -18,7 +18,7 @@ from hyperpod_software.model.cluster import (
 )
 from hyperpod_software.model.request import Request
 from hyperpod_software.model.software import Software
-from hyperpod_software.model.state import Call, Progress, Sight, digest
+from hyperpod_software.model.state import Call, Observation, Progress, digest
 from hyperpod_software.rules.cluster import (
     contradicts,
     counted_elsewhere,
@@ -40,7 +40,7 @@ STALE = 60
 
 
 @dataclass(frozen=True)
-class Watched:
+class GroupSnapshot:
     """One patched group with all that is known about it in this look."""
 
     group: Group
@@ -119,7 +119,7 @@ class Watched:
 
 
 @dataclass(frozen=True)
-class Look:
+class Snapshot:
     """All that is known in one look at a patch."""
 
     request: Request
@@ -198,11 +198,11 @@ class Look:
             return is_updating(group)
         return self.cluster.status not in SETTLED_CLUSTER
 
-    def sight(self, watched: list[Watched]) -> Sight:
+    def observation(self, watched: list[GroupSnapshot]) -> Observation:
         """What of this look is to be remembered."""
         active = _digests([each for each in watched if self._is_seen_active(each.group)])
         had_message = bool(self.call.failure_before) and not self.progress.cleared
-        return Sight(
+        return Observation(
             active=active,
             back=_digests([each for each in watched if self._is_seen_going_back(each.group)]),
             cleared=had_message and self.cluster.failure_message is None,
@@ -235,5 +235,5 @@ class Look:
         return self.shows_no_status and self.cluster.status == "RollingBack"
 
 
-def _digests(watched: list[Watched]) -> frozenset[str]:
+def _digests(watched: list[GroupSnapshot]) -> frozenset[str]:
     return frozenset(digest(each.group.name) for each in watched)

@@ -15,7 +15,7 @@ from hyperpod_software.model.cluster import UPDATE_ENDED_BADLY, UPDATE_SUCCEEDED
 from hyperpod_software.model.result import Rule, Verdict
 from hyperpod_software.model.state import digest
 from hyperpod_software.rules.cluster import suffices
-from hyperpod_software.rules.snapshot import Look, Watched
+from hyperpod_software.rules.snapshot import GroupSnapshot, Snapshot
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def verdict_of(evidence: Evidence) -> tuple[Rule, Verdict]:
     return next((rule, verdict) for rule, fits, verdict in RULES if fits(evidence))
 
 
-def evidence_of(look: Look, each: Watched) -> Evidence:
+def evidence_of(look: Snapshot, each: GroupSnapshot) -> Evidence:
     """The facts of one group in one look."""
     group, tally, status = each.group, each.tally, each.group.update_status
     fresh = status is not None and look.is_fresh(group)
@@ -100,7 +100,7 @@ def evidence_of(look: Look, each: Watched) -> Evidence:
     )
 
 
-def _replaced(look: Look, each: Watched, *, named: bool, doubted: bool) -> bool:
+def _replaced(look: Snapshot, each: GroupSnapshot, *, named: bool, doubted: bool) -> bool:
     """Its status does not tell, and its nodes' times do."""
     group, tally, status = each.group, each.tally, each.group.update_status
     seen = look.progress.saw_active(group.name)
@@ -114,7 +114,7 @@ def _replaced(look: Look, each: Watched, *, named: bool, doubted: bool) -> bool:
     return replaced and look.known_to_run and told and ended and not doubted
 
 
-def _failed_silently(look: Look, each: Watched) -> bool:
+def _failed_silently(look: Snapshot, each: GroupSnapshot) -> bool:
     """It was seen going back, or the cluster of the older mode says so in its own way."""
     if digest(each.group.name) in look.progress.back:
         return True

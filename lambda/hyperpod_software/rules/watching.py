@@ -22,7 +22,7 @@ from hyperpod_software.model.software import Software
 from hyperpod_software.model.state import digest
 from hyperpod_software.rules.cluster import suffices
 from hyperpod_software.rules.nodes import of_patch
-from hyperpod_software.rules.snapshot import Look, Watched
+from hyperpod_software.rules.snapshot import GroupSnapshot, Snapshot
 from hyperpod_software.rules.verdict import evidence_of, verdict_of
 
 _WAITS_FOR = {
@@ -32,7 +32,7 @@ _WAITS_FOR = {
 }
 
 
-def judge(look: Look, tallies: Mapping[str, NodeTally] | None) -> Finish | Wait | CountNodes:
+def evaluate(look: Snapshot, tallies: Mapping[str, NodeTally] | None) -> Finish | Wait | CountNodes:
     """What the cluster says about the patch: over, not over, or ask its nodes."""
     if not look.request.declared.wait_for_completion and look.known_to_run:
         return _finish(Outcome.ACCEPTED, PatchResult(End.NOT_WAITED_FOR, look.cluster))
@@ -51,13 +51,13 @@ def judge(look: Look, tallies: Mapping[str, NodeTally] | None) -> Finish | Wait 
     return _settle(look, watched)
 
 
-def _watched(look: Look, group: Group, tally: NodeTally) -> Watched:
+def _watched(look: Snapshot, group: Group, tally: NodeTally) -> GroupSnapshot:
     had = look.call.nodes_before(group.name)
     sure = look.call.sure_before(group.name, scaling=group.scaling)
-    return Watched(group, look.software(group), of_patch(tally, had, sure), had, sure)
+    return GroupSnapshot(group, look.software(group), of_patch(tally, had, sure), had, sure)
 
 
-def _settle(look: Look, watched: list[Watched]) -> Finish | Wait:
+def _settle(look: Snapshot, watched: list[GroupSnapshot]) -> Finish | Wait:
     """No group is being patched any more: their verdicts together are the end."""
     results = tuple(_result(look, each) for each in watched)
     of = PatchResult(End.PATCHED, look.cluster, results).with_verdict
@@ -86,7 +86,7 @@ def _settle(look: Look, watched: list[Watched]) -> Finish | Wait:
     return _success(look, results)
 
 
-def _result(look: Look, each: Watched) -> GroupResult:
+def _result(look: Snapshot, each: GroupSnapshot) -> GroupResult:
     rule, verdict = verdict_of(evidence_of(look, each))
     tally = each.tally
     return GroupResult(
@@ -109,7 +109,7 @@ def _result(look: Look, each: Watched) -> GroupResult:
     )
 
 
-def _went_back(look: Look, group: Group) -> bool:
+def _went_back(look: Snapshot, group: Group) -> bool:
     return group.update_status == "RollbackComplete" or digest(group.name) in look.progress.back
 
 
@@ -117,7 +117,7 @@ def _finish(outcome: Outcome | None, result: PatchResult) -> Finish:
     return Finish(outcome, result, result.cluster, result.patched_groups, result.patched_nodes)
 
 
-def _success(look: Look, results: tuple[GroupResult, ...]) -> Finish:
+def _success(look: Snapshot, results: tuple[GroupResult, ...]) -> Finish:
     """Every group ended well, and some were patched."""
     skipped = any(each.skipped for each in results if each.verdict is Verdict.PATCHED)
     if not skipped and not any(each.failed for each in results):
@@ -128,14 +128,14 @@ def _success(look: Look, results: tuple[GroupResult, ...]) -> Finish:
     return _finish(Outcome.PATCHED_WITH_SKIPPED_NODES, partly)
 
 
-def _untouched(look: Look, results: tuple[GroupResult, ...]) -> Finish:
+def _untouched(look: Snapshot, results: tuple[GroupResult, ...]) -> Finish:
     """No node of any group was replaced."""
     if not look.known_to_run:
         return _finish(None, PatchResult(End.UNANSWERED, look.cluster, results))
     return _finish(Outcome.ALREADY_CURRENT, PatchResult(End.CURRENT, look.cluster, results))
 
 
-def _failed(look: Look, results: tuple[GroupResult, ...]) -> PatchResult:
+def _failed(look: Snapshot, results: tuple[GroupResult, ...]) -> PatchResult:
     """At least one group failed. HyperPod's reason is its message or, where that is the one from
     before the call, what a failed node says of itself."""
     message = look.cluster.failure_message
@@ -147,7 +147,7 @@ def _failed(look: Look, results: tuple[GroupResult, ...]) -> PatchResult:
     )
 
 
-def _gone(look: Look) -> PatchResult:
+def _gone(look: Snapshot) -> PatchResult:
     """A group that was being patched is no more."""
     before = look.call.before
     present = {digest(group.name) for group in look.cluster.groups}
@@ -160,7 +160,7 @@ def _gone(look: Look) -> PatchResult:
     )
 
 
-def _passing(results: Iterable[GroupResult], watched: Iterable[Watched]) -> Pending | None:
+def _passing(results: Iterable[GroupResult], watched: Iterable[GroupSnapshot]) -> Pending | None:
     """What speaks against success, and may pass: a node fails for a moment while HyperPod
     replaces it, and a group's count can be older than its nodes' times."""
     broken = sum(each.failed for each in results)
@@ -174,7 +174,7 @@ def _passing(results: Iterable[GroupResult], watched: Iterable[Watched]) -> Pend
     return None
 
 
-def _moving(look: Look, group: Group) -> Pending:
+def _moving(look: Snapshot, group: Group) -> Pending:
     """What is going on in a group that is being patched, or does not agree with itself."""
     software = look.software(group)
     if group.update_status == UPDATE_SUCCEEDED and look.contradicts(group):
@@ -191,12 +191,12 @@ def _shown(software: Software, group: Group) -> str | None:
     return (group.version if software.version else None) or group.image_id
 
 
-def _wait(look: Look, watched: list[Watched], *pending: Pending) -> Finish | Wait:
+def _wait(look: Snapshot, watched: list[GroupSnapshot], *pending: Pending) -> Finish | Wait:
     progress = tuple(_progress(each.group) for each in watched)
     if look.now < look.ends:
-        return Wait(pending, progress, look.sight(watched))
+        return Wait(pending, progress, look.observation(watched))
     end = End.TIMED_OUT if look.known_to_run else End.TIMED_OUT_UNANSWERED
-    waited = round(look.ends - look.request.ticket.issued)
+    waited = round(look.ends - look.request.info.issued)
     return _finish(
         None,
         PatchResult(end, look.cluster, pending=pending, progress=progress, waited=waited),

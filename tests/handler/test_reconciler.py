@@ -13,7 +13,7 @@ from hyperpod_software.adapters.state_store import Unsure
 from hyperpod_software.contract.names import rule_name
 from hyperpod_software.messages.plans import held
 from hyperpod_software.model.cluster import Cluster
-from hyperpod_software.model.errors import Problem
+from hyperpod_software.model.errors import AwsError
 from hyperpod_software.model.plan import Hold, HoldKind
 from tests.handler.parts import HERE, Parts, event, patched, url
 from tests.lifecycle.samples import NEW, NOW, OLD, call, cluster, group, groups, properties, request
@@ -29,7 +29,7 @@ def test_a_patch_is_called_once_watched_and_answered_and_nothing_is_left() -> No
     assert reply is not None
     assert reply.response["Status"] == "SUCCESS"
     assert reply.response["Data"]["PatchedNodeCount"] == "4"
-    parts.conductor.ending.delivered(reply)
+    parts.reconciler.responder.delivered(reply)
     assert parts.nothing_left()
 
 
@@ -38,7 +38,7 @@ def test_a_request_that_needs_no_patch_leaves_nothing_behind() -> None:
     reply = parts.begin(event())
     assert reply is not None
     assert reply.response["Data"]["Outcome"] == "NothingToPatch"
-    parts.conductor.ending.delivered(reply)
+    parts.reconciler.responder.delivered(reply)
     assert parts.nothing_left()
     assert not parts.hyperpod.calls
 
@@ -77,7 +77,7 @@ def test_rule_07_a_call_that_nobody_answered_is_not_made_again() -> None:
     "no",
     [
         CallResult.BUSY,
-        Problem("UpdateClusterSoftware", Problem.Kind.PASSING, "ThrottlingException", "slow"),
+        AwsError("UpdateClusterSoftware", AwsError.Kind.TRANSIENT, "ThrottlingException", "slow"),
     ],
 )
 def test_rule_06_a_call_that_was_turned_away_is_made_again_later(no: Any) -> None:
@@ -92,8 +92,8 @@ def test_rule_06_a_call_that_was_turned_away_is_made_again_later(no: Any) -> Non
 
 def test_a_call_that_was_refused_fails_with_the_services_words() -> None:
     parts = Parts()
-    parts.hyperpod.result = Problem(
-        "UpdateClusterSoftware", Problem.Kind.REFUSED, "ValidationException", "No such image."
+    parts.hyperpod.result = AwsError(
+        "UpdateClusterSoftware", AwsError.Kind.REFUSED, "ValidationException", "No such image."
     )
     reply = parts.begin(event())
     assert reply is not None
@@ -153,7 +153,7 @@ def test_rule_12_polling_is_over_at_the_deadline_in_every_case(seen: Cluster) ->
     reply = parts.look()
     assert reply is not None
     assert reply.response["Status"] == "FAILED"
-    parts.conductor.ending.delivered(reply)
+    parts.reconciler.responder.delivered(reply)
     assert parts.nothing_left()
 
 
@@ -176,11 +176,11 @@ def test_rule_13_only_one_of_two_looks_answers() -> None:
     parts.now += 60
     patched(parts)
     poll = next(iter(parts.rules.rules.values()))
-    first = parts.conductor.recall(poll)
-    second = parts.conductor.recall(poll)
+    first = parts.reconciler.recall(poll)
+    second = parts.reconciler.recall(poll)
     assert first is not None
     assert second is not None
-    replies = [parts.conductor.look(poll.path, memory, HERE) for memory in (first, second)]
+    replies = [parts.reconciler.look(poll.path, memory, HERE) for memory in (first, second)]
     assert [reply is None for reply in replies] == [False, True]
 
 
@@ -190,12 +190,12 @@ def test_rule_13_an_answer_that_could_not_be_delivered_is_kept_and_sent_again() 
     made = event()
     reply = parts.begin(made)
     assert reply is not None
-    parts.conductor.ending.undelivered(reply, HERE)
+    parts.reconciler.responder.undelivered(reply, HERE)
     parts.now += 60
     again = parts.look()
     assert again is not None
     assert again.response == reply.response
-    parts.conductor.ending.delivered(again)
+    parts.reconciler.responder.delivered(again)
     assert parts.nothing_left()
 
 
@@ -205,7 +205,7 @@ def test_rule_13_an_answer_that_can_never_be_delivered_is_not_tried_for_ever() -
     parts.now += 3700
     reply = parts.look()
     assert reply is not None
-    parts.conductor.ending.undelivered(reply, HERE)
+    parts.reconciler.responder.undelivered(reply, HERE)
     assert parts.nothing_left()
 
 
@@ -233,7 +233,7 @@ def test_rule_17_delete_ends_the_polling_touches_no_cluster_and_succeeds() -> No
     parts = Parts()
     parts.begin(event())
     described = parts.hyperpod.described
-    reply = parts.conductor.forget(event("Delete", "r2", PhysicalResourceId="odd ✓ id"), HERE)
+    reply = parts.reconciler.forget(event("Delete", "r2", PhysicalResourceId="odd ✓ id"), HERE)
     assert reply.response["Status"] == "SUCCESS"
     assert reply.response["PhysicalResourceId"] == "odd ✓ id"
     assert parts.nothing_left()
@@ -245,7 +245,7 @@ def test_rule_17_delete_succeeds_even_where_the_parameter_store_does_not_answer(
 ) -> None:
     parts = Parts()
     monkeypatch.setattr(parts.store, "_read", lambda path: 1 / 0)
-    reply = parts.conductor.forget(event("Delete", "r2"), HERE)
+    reply = parts.reconciler.forget(event("Delete", "r2"), HERE)
     assert reply.response["Status"] == "SUCCESS"
 
 
@@ -254,15 +254,15 @@ def test_rule_17_a_delete_that_comes_again_keeps_what_sends_its_answer_until_it_
 ):
     parts = Parts()
     made = event("Delete", "r2")
-    first = parts.conductor.forget(made, HERE)
-    parts.conductor.ending.undelivered(first, HERE)
-    again = parts.conductor.forget(made, HERE)  # and then this invocation may be killed
+    first = parts.reconciler.forget(made, HERE)
+    parts.reconciler.responder.undelivered(first, HERE)
+    again = parts.reconciler.forget(made, HERE)  # and then this invocation may be killed
     assert again.response == first.response
     assert len(parts.rules.rules) == 1
     by_rule = parts.look()
     assert by_rule is not None
     assert by_rule.response == first.response
-    parts.conductor.ending.delivered(by_rule)
+    parts.reconciler.responder.delivered(by_rule)
     assert parts.nothing_left()
 
 
@@ -288,7 +288,7 @@ def test_a_newer_request_takes_over_from_one_that_cloudformation_gave_up() -> No
         event("Update", "r2", ResponseURL=later, OldResourceProperties=properties())
     )
     assert newer is not None
-    parts.conductor.ending.delivered(newer)
+    parts.reconciler.responder.delivered(newer)
     assert parts.nothing_left()
 
 
@@ -299,7 +299,7 @@ def test_what_another_version_of_the_code_remembered_is_buried_and_stops_nothing
     reply = parts.begin(event())
     assert reply is not None
     assert reply.response["Status"] == "SUCCESS"
-    parts.conductor.ending.delivered(reply)
+    parts.reconciler.responder.delivered(reply)
     assert parts.nothing_left()
 
 
@@ -322,12 +322,12 @@ def test_a_burial_that_was_cut_short_is_ended_by_whoever_began_it() -> None:
     later = event("Update", "r2", OldResourceProperties=old, ResponseURL=url(parts.now))
     newer = parts.begin(later)
     assert newer is not None
-    with pytest.raises(Problem, match="NotRemoved"):  # Lambda delivers the request again
-        parts.conductor.ending.delivered(newer)
+    with pytest.raises(AwsError, match="NotRemoved"):  # Lambda delivers the request again
+        parts.reconciler.responder.delivered(newer)
     again = parts.begin(later)
     assert again is not None
     assert again.response == newer.response
-    parts.conductor.ending.delivered(again)
+    parts.reconciler.responder.delivered(again)
     assert parts.nothing_left()
 
 
@@ -337,13 +337,13 @@ def test_a_request_id_that_comes_again_is_not_given_an_older_answer() -> None:
     made = event()
     reply = parts.begin(made)
     assert reply is not None
-    parts.conductor.ending.undelivered(reply, HERE)
+    parts.reconciler.responder.undelivered(reply, HERE)
     parts.now += 1800
     parts.hyperpod.seen = cluster(group(image_id=NEW))
     again = parts.begin(event(ResponseURL=url(NOW + 1800)))
     assert again is not None
     assert again.response["Status"] == "SUCCESS"
-    parts.conductor.ending.delivered(again)
+    parts.reconciler.responder.delivered(again)
     assert parts.nothing_left()
 
 
@@ -357,7 +357,7 @@ def test_what_is_written_after_a_burial_does_not_stay_where_no_rule_can_be_made(
         parts.store.values = {
             name: value for name, value in parts.store.values.items() if "request-" in name
         }
-        raise Problem("PutRule", Problem.Kind.QUOTA, "LimitExceededException", "")
+        raise AwsError("PutRule", AwsError.Kind.QUOTA, "LimitExceededException", "")
 
     parts.rules.start = buried_meanwhile  # type: ignore[method-assign, assignment]
     assert parts.begin(made) is not None
@@ -372,7 +372,7 @@ def test_a_claim_that_could_not_be_looked_at_is_left_to_the_next_delivery(
     recall, claim = parts.store.recall, parts.store.claim_call
 
     def out_of_time(path: str) -> None:
-        raise Problem("GetParametersByPath", Problem.Kind.PASSING, "TooSlow", "")
+        raise AwsError("GetParametersByPath", AwsError.Kind.TRANSIENT, "TooSlow", "")
 
     def claimed(path: str, intent: Any) -> bool:
         monkeypatch.setattr(parts.store, "recall", out_of_time)
@@ -387,16 +387,16 @@ def test_a_claim_that_could_not_be_looked_at_is_left_to_the_next_delivery(
 
 def test_what_was_written_after_a_burial_is_buried_by_the_next_request() -> None:
     parts = Parts(cluster(group(image_id=NEW)))
-    parts.store.claim_call(parts.store.path(request().ticket), call())
+    parts.store.claim_call(parts.store.path(request().info), call())
     reply = parts.begin(event("Update", "r2", OldResourceProperties=properties()))
     assert reply is not None
-    parts.conductor.ending.delivered(reply)
+    parts.reconciler.responder.delivered(reply)
     assert parts.nothing_left()
 
 
 def test_what_was_written_after_its_burial_is_no_part_of_a_request_that_comes_again() -> None:
     parts = Parts(cluster(group(image_id=NEW)))
-    parts.store.claim_call(parts.store.path(request().ticket), call())
+    parts.store.claim_call(parts.store.path(request().info), call())
     assert parts.deliver(parts.begin(event()))["Data"]["Outcome"] == "NothingToPatch"
     assert parts.nothing_left()
 
@@ -408,7 +408,7 @@ def test_half_a_rule_that_is_made_after_a_burial_is_removed() -> None:
     def half_made(path: str, function: str, until: float, seen: Cluster | None) -> None:
         parts.rules.rules[rule_name(path)] = Poll(path, 0.0)
         parts.store.close(path)
-        raise Problem("PutTargets", Problem.Kind.PASSING, "ThrottlingException", "")
+        raise AwsError("PutTargets", AwsError.Kind.TRANSIENT, "ThrottlingException", "")
 
     parts.rules.start = half_made  # type: ignore[method-assign]
     assert parts.begin(event()) is None
@@ -417,16 +417,16 @@ def test_half_a_rule_that_is_made_after_a_burial_is_removed() -> None:
 
 def test_a_delete_tries_again_to_forget_what_was_declared(monkeypatch: pytest.MonkeyPatch) -> None:
     parts = Parts()
-    path = parts.store.path(request().ticket)
+    path = parts.store.path(request().info)
     parts.store.keep_declaration(path.rpartition("/")[0], path.rpartition("/")[2], event())
     delete = parts.store._delete
 
     def throttled(names: list[str], *, retries: bool = True) -> None:
-        raise Problem("DeleteParameters", Problem.Kind.PASSING, "ThrottlingException", "")
+        raise AwsError("DeleteParameters", AwsError.Kind.TRANSIENT, "ThrottlingException", "")
 
     monkeypatch.setattr(parts.store, "_delete", throttled)
     with parts.invocation():
-        reply = parts.conductor.forget(event("Delete", "r2"), HERE)
+        reply = parts.reconciler.forget(event("Delete", "r2"), HERE)
     monkeypatch.setattr(parts.store, "_delete", delete)
     parts.deliver(reply)
     assert parts.nothing_left()
@@ -437,7 +437,7 @@ def test_an_older_request_delivered_late_does_not_end_a_newer_one() -> None:
     later = url(NOW + 1800)
     parts.now += 1700
     parts.begin(event("Create", "r2", ResponseURL=later))
-    parts.conductor.begin(event("Create", "r1"), HERE)
+    parts.reconciler.begin(event("Create", "r1"), HERE)
     assert len(parts.rules.rules) == 2
 
 
@@ -511,7 +511,7 @@ def test_everything_at_the_apis_maximums_fits_four_kilobyte_parameters() -> None
     parts.hyperpod.seen = cluster(*(group(n, update_status="Failed") for n in names))
     reply = parts.look()
     assert reply is not None
-    parts.conductor.ending.delivered(reply)
+    parts.reconciler.responder.delivered(reply)
     assert parts.nothing_left()
 
 
@@ -521,10 +521,10 @@ def test_what_goes_wrong_after_the_call_does_not_end_a_request_untruthfully(
     parts = Parts()
 
     def broken(path: str) -> None:
-        raise Problem("PutParameter", Problem.Kind.REFUSED, "Odd", "")
+        raise AwsError("PutParameter", AwsError.Kind.REFUSED, "Odd", "")
 
     monkeypatch.setattr(parts.store, "keep_acceptance", broken)
-    monkeypatch.setattr(parts.conductor._register, "remember", lambda *args: broken(""))
+    monkeypatch.setattr(parts.reconciler._registry, "remember", lambda *args: broken(""))
     assert parts.begin(event()) is None
     assert parts.rules.rules
     assert len(parts.hyperpod.calls) == 1
@@ -544,12 +544,12 @@ def test_an_answer_left_by_an_invocation_that_was_killed_after_the_burial_is_cle
     assert reply is not None
     name = next(name for name in parts.store.values if name.endswith("/answer-1"))
     killed = parts.store.values[name]
-    parts.conductor.ending.delivered(reply)
+    parts.reconciler.responder.delivered(reply)
     parts.store.values[name] = killed
     again = parts.begin(event())
     assert again is not None
     assert again.response == reply.response
-    parts.conductor.ending.delivered(again)
+    parts.reconciler.responder.delivered(again)
     assert parts.nothing_left()
 
 
@@ -562,7 +562,7 @@ def test_rule_18_the_stack_is_asked_again_where_it_did_not_answer(
         nonlocal asked
         asked += 1
         if asked == 1:
-            raise Problem("DescribeStacks", Problem.Kind.PASSING, "InternalServerError", "")
+            raise AwsError("DescribeStacks", AwsError.Kind.TRANSIENT, "InternalServerError", "")
         return Operation(rolls_back=True, has_role=True)
 
     monkeypatch.setattr(parts.stack, "operation", out_of_order_once)
@@ -578,14 +578,14 @@ def test_rule_18_without_memory_a_request_that_may_be_a_rollbacks_is_not_failed(
     parts = Parts(cluster(status="SystemUpdating"))
 
     def full(*_: object) -> bool:
-        raise Problem("PutParameter", Problem.Kind.QUOTA, "ParameterLimitExceeded", "")
+        raise AwsError("PutParameter", AwsError.Kind.QUOTA, "ParameterLimitExceeded", "")
 
     def out_of_order(stack_id: str) -> Operation:
-        raise Problem("DescribeStacks", Problem.Kind.PASSING, "InternalServerError", "")
+        raise AwsError("DescribeStacks", AwsError.Kind.TRANSIENT, "InternalServerError", "")
 
     monkeypatch.setattr(parts.store, "claim", full)
     monkeypatch.setattr(parts.stack, "operation", out_of_order)
-    with pytest.raises(Problem, match="DescribeStacks"):
+    with pytest.raises(AwsError, match="DescribeStacks"):
         parts.begin(event("Update", OldResourceProperties=properties()))
 
 
@@ -600,7 +600,7 @@ def test_an_acceptance_that_cannot_be_noted_at_once_is_noted_all_the_same(
         nonlocal tries
         tries += 1
         if tries == 1:
-            raise Problem("PutParameter", Problem.Kind.PASSING, "ThrottlingException", "")
+            raise AwsError("PutParameter", AwsError.Kind.TRANSIENT, "ThrottlingException", "")
         keep(path)
 
     monkeypatch.setattr(parts.store, "keep_acceptance", throttled_once)
