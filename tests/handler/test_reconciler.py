@@ -15,6 +15,7 @@ from hyperpod_software.messages.plans import held
 from hyperpod_software.model.cluster import Cluster
 from hyperpod_software.model.errors import AwsError
 from hyperpod_software.model.plan import Hold, HoldKind
+from hyperpod_software.model.state import Progress, digest
 from tests.handler.parts import HERE, Parts, event, patched, url
 from tests.lifecycle.samples import NEW, NOW, OLD, call, cluster, group, groups, properties, request
 
@@ -640,3 +641,13 @@ def test_nodes_that_cannot_be_read_in_time_are_read_again_and_do_not_hang_the_re
     reply = parts.look()
     assert reply is not None
     assert "could not be read in the time of one invocation" in reply.response["Reason"]
+
+
+def test_what_was_seen_of_another_patch_while_a_call_was_claimed_is_forgotten_at_the_call() -> None:
+    parts = Parts(cluster(group(update_status="RollbackComplete")))
+    path = parts.store.path(request().info)
+    parts.store.claim(path, Progress(NOW, active=frozenset({digest("workers")})))
+    parts.begin(event())
+    assert parts.hyperpod.calls
+    [remembered] = parts.store.recall_all("").values()
+    assert not remembered.progress.active

@@ -85,7 +85,6 @@ def call(
         at=NOW - 60,
         before={digest(name): before.get(name, "") for name in names},
         had=counts,
-        ran=counts,
         accepted=accepted,
     )
 

@@ -682,3 +682,14 @@ def test_the_documented_rules_of_a_verdict_are_those_of_the_table_in_order() -> 
     text = (Path(__file__).parents[2] / "docs/lifecycle.md").read_text(encoding="utf-8")
     documented = re.findall(r"^\| ([a-z, ]+) \| .* \| (\w+) \|$", text, re.MULTILINE)
     assert documented[1:] == [(rule.value, verdict.value) for rule, _, verdict in RULES]
+
+
+def test_rule_08_a_count_that_is_missing_once_is_waited_for() -> None:
+    """Without it, a group of skipped nodes looks like one that ran the software already."""
+    hidden = cluster(group(update_status="Succeeded", image_id=NEW))
+    made = replace(call(workers="Succeeded"), ran={digest("workers"): 0})
+    waiting = evaluate(look(hidden, made=made, now=NOW + QUIET), NONE_DONE)
+    assert isinstance(waiting, Wait)
+    assert "does not show how many of its nodes run its image" in reason(waiting)
+    later = evaluate(look(hidden, made=made, now=NOW + 2 * QUIET), NONE_DONE)
+    end(later, Outcome.ALREADY_CURRENT)

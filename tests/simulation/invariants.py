@@ -292,7 +292,8 @@ class Invariants:
         check, change = self._world.check, request.change
         for window in change.windows:
             # A waiter's own delivery may be about another patch than the one that it is for.
-            concerned = window is request or request is change
+            # One whose delivery met an outage is delivered again, and nothing knows of it until then.
+            concerned = window is request or (request is change and not window.queued)
             due = window.reached and invocation.started >= window.answer_by + _GRACE
             due = due and self._world.now > window.put_trouble + 90  # else it is being tried again
             if concerned and (due or window.type == "Delete"):

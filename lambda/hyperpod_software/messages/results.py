@@ -70,6 +70,8 @@ def _waits_for(it: Pending) -> str:
             return f"group {it.group} shows no sign of the patch yet"
         case WaitsFor.IMAGE:
             return f"HyperPod accepted the request, but {_other_image(it)}"
+        case WaitsFor.HIDDEN_COUNT:
+            return f"group {it.group} does not show how many of its nodes run its image"
         case WaitsFor.FAILED_NODES:
             return f"the update ended, but {counted(it.nodes, 'node')} failed"
         case WaitsFor.COUNT:

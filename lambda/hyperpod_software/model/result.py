@@ -76,6 +76,7 @@ class WaitsFor(Enum):
     SIGN = "a sign of the patch"
     IMAGE = "a group that shows another image"
     FAILED_NODES = "failed nodes, which HyperPod may replace"
+    HIDDEN_COUNT = "a group that shows its image, and not how many nodes run it"
     COUNT = "a group's count, which may be older than its nodes' times"
 
 

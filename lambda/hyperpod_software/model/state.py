@@ -104,6 +104,13 @@ class Progress:
     """An earlier request called so shortly before this one that HyperPod may not show it yet:
     nothing is decided until then (epoch seconds)."""
 
+    def before_call(self) -> Progress:
+        """Without what was seen of a patch: while a call was claimed and then turned away, it was
+        somebody else's."""
+        return replace(
+            self, active=frozenset(), back=frozenset(), cleared=False, resting_since=None
+        )
+
     def saw_active(self, group: str) -> bool:
         return digest(group) in self.active
 

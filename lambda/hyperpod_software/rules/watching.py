@@ -22,7 +22,7 @@ from hyperpod_software.model.software import Software
 from hyperpod_software.model.state import digest
 from hyperpod_software.rules.cluster import suffices
 from hyperpod_software.rules.nodes import of_patch
-from hyperpod_software.rules.snapshot import GroupSnapshot, Snapshot
+from hyperpod_software.rules.snapshot import QUIET, GroupSnapshot, Snapshot
 from hyperpod_software.rules.verdict import evidence_of, verdict_of
 
 _WAITS_FOR = {
@@ -79,7 +79,8 @@ def _settle(look: Snapshot, watched: list[GroupSnapshot]) -> Finish | Wait:
     if unknown:
         return _finish(None, PatchResult(End.UNKNOWN, look.cluster, unknown))
     if not patched:
-        return _untouched(look, results)
+        hidden = _hides_its_count(look)
+        return _untouched(look, results) if hidden is None else _wait(look, watched, hidden)
     passing = _passing(results, watched)
     if passing is not None and not look.quiet and look.now < look.ends:
         return _wait(look, watched, passing)
@@ -158,6 +159,17 @@ def _gone(look: Snapshot) -> PatchResult:
         gone=tuple(name for name in lost if digest(name) not in present),
         gone_count=len(set(before) - present),
     )
+
+
+def _hides_its_count(look: Snapshot) -> Pending | None:
+    """Fields were seen to be missing in single descriptions, and without its count a group of
+    skipped nodes looks like one that ran the software already."""
+    if look.now >= min(look.ends, look.call.at + 2 * QUIET):
+        return None
+    for group in look.cluster.groups:
+        if group.target_state_count is None and digest(group.name) in look.call.ran:
+            return Pending(WaitsFor.HIDDEN_COUNT, group.name)
+    return None
 
 
 def _passing(results: Iterable[GroupResult], watched: Iterable[GroupSnapshot]) -> Pending | None:
