@@ -159,6 +159,7 @@ def _partly(plan: Plan) -> str:
 
 def _refusal(plan: Plan) -> str:
     declared, names = plan.request.declared, listed(plan.names)
+    run = "runs" if len(plan.names) == 1 else "run"
     match plan.reason:
         case PlanReason.BATCH_WITHOUT_EKS:
             return _batch(plan)
@@ -167,7 +168,7 @@ def _refusal(plan: Plan) -> str:
         case PlanReason.AMI_OVER_DEFAULT_ON_SLURM:
             return (
                 f"{declared.image_id} cannot replace HyperPod's default image on a Slurm cluster, "
-                f"and {names} of {_cluster(plan, '')} runs it: create a new instance group on the "
+                f"and {names} of {_cluster(plan, '')} {run} it: create a new instance group on the "
                 "AMI instead."
             )
         case PlanReason.RELEASE_ON_SLURM:
@@ -177,7 +178,7 @@ def _refusal(plan: Plan) -> str:
             )
         case PlanReason.RELEASE_OVER_AMI:
             return (
-                f"{names} of {_cluster(plan, '')} runs a custom AMI, which a release version "
+                f"{names} of {_cluster(plan, '')} {run} a custom AMI, which a release version "
                 "cannot replace: declare SoftwareImage.latest() first."
             )
         case _:
