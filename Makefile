@@ -54,8 +54,8 @@ lock: ready ## pin anew what pyproject.toml and package.json ask for
 		--omit-lockfile-registry-resolved
 
 clean: ## remove what was built, and caches
-	rm -rf dist cdk.out .mypy_cache .pytest_cache .ruff_cache .hypothesis
-	find app.py constructs lambda sandbox benchmarks tests tools -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
+	rm -rf dist cdk.out __pycache__ .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find constructs lambda sandbox benchmarks tests tools -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
 
 distclean: clean ## remove what set-up installed as well
 	rm -rf .venv node_modules

@@ -54,8 +54,9 @@ class ClusterSoftware(Construct):
     ``rolling_update``, ``timeout`` or any other property patches nothing. Without ``rolling_update``
     all nodes of the groups are replaced at once. Without ``instance_groups`` every group is patched.
 
-    Wrong values raise ``PropertyError`` at synthesis. What only the deployment can find out (no
-    such cluster, an AMI that cannot be used) fails it before any node is touched.
+    Values are checked against the service model of ``UpdateClusterSoftware``, tokens aside: wrong
+    ones raise ``PropertyError`` at synthesis. What only the deployment can find out (no such
+    cluster, an AMI that cannot be used) fails it before any node is touched.
 
     Deleting it touches no cluster.
 
@@ -65,6 +66,46 @@ class ClusterSoftware(Construct):
     All ``ClusterSoftware`` of a stack share one function, role and log group. Those of one cluster
     are deployed one after another, in the order of their declaration unless you gave another, for
     HyperPod takes one patch of a cluster at a time.
+
+    :param scope: where it is declared.
+    :param id: its name there.
+    :param cluster: the cluster: a ``CfnCluster`` or another reference to a cluster, a name (1
+        to 63 letters, digits and inner hyphens) or an ARN. With a name alone, or a token that
+        may be one, the function's role gets permission for every cluster of the account's
+        region; see ``cluster_tags``, and ``HyperPodCluster.from_cluster_arn`` for a token that
+        holds an ARN.
+    :param image: what the groups run.
+    :param instance_groups: 1 to 100 names of groups, each 1 to 63 characters long. Default:
+        every group of the cluster, as in the API, a Slurm controller among them.
+    :param rolling_update: how the nodes are replaced. Default: all nodes of the groups at
+        once. A change of it alone patches nothing.
+    :param timeout: how long a patch may take before the deployment fails: 5 minutes to 24
+        hours, in whole seconds. The patch itself is not stopped. Each 57 minutes are one
+        *window*, a custom resource in which CloudFormation waits: beyond the first, the
+        construct adds a waiter (``Custom::HyperPodPatchWaiter``) for each, and whatever depends
+        on this construct waits for the last of them. Their text in the template never changes,
+        so a diff between two images does not show them. No patch begins with less than 20
+        minutes left, or half of a shorter timeout: it could not end in time, and its rollback
+        would replace the nodes once more. Default: 57 minutes.
+    :param on_create: whether the first deployment patches. Default: it does.
+    :param on_rollback: whether groups are patched back when the stack is rolled back.
+        Default: they are.
+    :param on_skipped_nodes: whether nodes the service left out fail the deployment. Default:
+        they do.
+    :param wait_for_completion: whether the deployment waits for the end of the patch. Without,
+        it succeeds with the outcome ``Accepted`` as soon as HyperPod accepted the request: nobody
+        verifies a node, a patch that fails fails no deployment and is not rolled back by
+        CloudFormation, and what depends on this construct does not wait. Default: it waits.
+    :param allow_caller_credentials: whether a timeout of more than one window may be deployed
+        without a service role. CloudFormation then works with the credentials of whoever
+        deploys, and cannot renew them: when they end, the stack operation ends while the patch
+        goes on. Default: such a deployment is refused before anything is patched.
+    :param cluster_tags: tags the cluster carries; the role's permission for every cluster is
+        narrowed to those that carry all of them (``aws:ResourceTag``). Only for a cluster
+        known by name: an ARN is as narrow as can be. Default: not narrowed.
+    :raises PropertyError: for a value SageMaker would refuse (a ``ValueError``).
+    :raises ValueError: when another ``ClusterSoftware`` of the stack declares the software of
+        the same group.
     """
 
     def __init__(
@@ -84,51 +125,6 @@ class ClusterSoftware(Construct):
         allow_caller_credentials: bool = False,
         cluster_tags: Mapping[str, str] | None = None,
     ) -> None:
-        """Declare the software of a cluster's instance groups.
-
-        Values are checked against the service model of ``UpdateClusterSoftware``; tokens pass
-        through unresolved.
-
-        :param scope: where it is declared.
-        :param id: its name there.
-        :param cluster: the cluster: a ``CfnCluster`` or another reference to a cluster, a name (1
-            to 63 letters, digits and inner hyphens) or an ARN. With a name alone, or a token that
-            may be one, the function's role gets permission for every cluster of the account's
-            region; see ``cluster_tags``, and ``HyperPodCluster.from_cluster_arn`` for a token that
-            holds an ARN.
-        :param image: what the groups run.
-        :param instance_groups: 1 to 100 names of groups, each 1 to 63 characters long. Default:
-            every group of the cluster, as in the API, a Slurm controller among them.
-        :param rolling_update: how the nodes are replaced. Default: all nodes of the groups at
-            once. A change of it alone patches nothing.
-        :param timeout: how long a patch may take before the deployment fails: 5 minutes to 24
-            hours, in whole seconds. The patch itself is not stopped. Each 57 minutes are one
-            *window*, a custom resource in which CloudFormation waits: beyond the first, the
-            construct adds a waiter (``Custom::HyperPodPatchWaiter``) for each, and whatever depends
-            on this construct waits for the last of them. Their text in the template never changes,
-            so a diff between two images does not show them. No patch begins with less than 20
-            minutes left, or half of a shorter timeout: it could not end in time, and its rollback
-            would replace the nodes once more. Default: 57 minutes.
-        :param on_create: whether the first deployment patches. Default: it does.
-        :param on_rollback: whether groups are patched back when the stack is rolled back.
-            Default: they are.
-        :param on_skipped_nodes: whether nodes the service left out fail the deployment. Default:
-            they do.
-        :param wait_for_completion: whether the deployment waits for the end of the patch. Without,
-            it succeeds with the outcome ``Accepted`` as soon as HyperPod accepted the request: nobody
-            verifies a node, a patch that fails fails no deployment and is not rolled back by
-            CloudFormation, and what depends on this construct does not wait. Default: it waits.
-        :param allow_caller_credentials: whether a timeout of more than one window may be deployed
-            without a service role. CloudFormation then works with the credentials of whoever
-            deploys, and cannot renew them: when they end, the stack operation ends while the patch
-            goes on. Default: such a deployment is refused before anything is patched.
-        :param cluster_tags: tags the cluster carries; the role's permission for every cluster is
-            narrowed to those that carry all of them (``aws:ResourceTag``). Only for a cluster
-            known by name: an ARN is as narrow as can be. Default: not narrowed.
-        :raises PropertyError: for a value SageMaker would refuse (a ``ValueError``).
-        :raises ValueError: when another ``ClusterSoftware`` of the stack declares the software of
-            the same group.
-        """
         stack = Stack.of(scope)
         declared = Declaration.of(
             stack,
@@ -149,27 +145,29 @@ class ClusterSoftware(Construct):
         # What is refused is refused above: it leaves no construct, claim or permission behind.
         super().__init__(scope, id)
         self._cluster = declared.cluster
-        self._provider = provider = Provider.of(stack)
-        config = image.bind(self)
-        granted = provider.grant(declared.cluster, declared.tags, config)
-        resource = CustomResource(
+        self._provider = Provider.of(stack)
+        first, self._last = self._windows(declared)
+        neighbours.add(claim, begins=first, ends=self._last)
+
+    def _windows(self, declared: Declaration) -> tuple[CustomResource, CustomResource]:
+        """Declare the first custom resource and its waiters: the first and the last of them."""
+        config = declared.image.bind(self)
+        service_token = self._provider.function.function_arn
+        granted = self._provider.grant(declared.cluster, declared.tags, config)
+        first = CustomResource(
             self,
             "Resource",
             resource_type=SOFTWARE_TYPE,
-            service_token=provider.function.function_arn,
+            service_token=service_token,
             service_timeout=declared.timeout.service_timeout,
             properties=declared.properties(config),
         )
         # So that the function may act, and be called back, before it is asked.
-        resource.node.add_dependency(*granted)
-        self._last = add_waiters(
-            self,
-            resource,
-            service_token=provider.function.function_arn,
-            windows=declared.timeout.windows,
-        )
-        neighbours.add(claim, begins=resource, ends=self._last)
+        first.node.add_dependency(*granted)
+        windows = declared.timeout.windows
+        last = add_waiters(self, first, service_token=service_token, windows=windows)
         declared.warn(self, config)
+        return first, last
 
     @property
     def cluster_arn(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Final, cast
+from typing import Any, Final, TypeVar, cast
 
 from aws_cdk import Annotations, Duration, Stack
 from constructs import Construct
@@ -28,6 +28,9 @@ from ._timeout import Timeout
 from ._validation import PropertyError, check_flag, check_instance_groups, check_tag
 
 _WARNING: Final = "cdk-hyperpod-patching"
+
+_Kind = TypeVar("_Kind")
+_Choice = TypeVar("_Choice", bound=Enum)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,36 +71,19 @@ class Declaration:
         :raises PropertyError: for what SageMaker, or this library, does not accept.
         """
         known = Cluster.of(stack, cluster)
-        groups = None if instance_groups is None else check_instance_groups(instance_groups)
-        _check_type("image", image, SoftwareImage, "an image such as SoftwareImage.latest()")
-        if rolling_update is not None:
-            _check_type("rolling_update", rolling_update, RollingUpdate, "a RollingUpdate(…)")
-            rolling_update.check_place(stack)
-            _check_orchestrator(rolling_update, known)
-        for name, value, choice in (
-            ("on_create", on_create, OnCreate),
-            ("on_rollback", on_rollback, OnRollback),
-            ("on_skipped_nodes", on_skipped_nodes, OnSkippedNodes),
-        ):
-            _check_type(
-                name, value, choice, " or ".join(f"{choice.__name__}.{one.name}" for one in choice)
-            )
-        check_flag("wait_for_completion", wait_for_completion)
-        check_flag("allow_caller_credentials", allow_caller_credentials)
-        limit = Timeout.of(timeout)
-        if not wait_for_completion:
-            limit.refuse_waiters("for a deployment that does not wait for the end")
         return cls(
             cluster=known,
-            image=image,
-            groups=groups,
-            rolling_update=rolling_update,
-            timeout=limit,
-            on_create=on_create,
-            on_rollback=on_rollback,
-            on_skipped_nodes=on_skipped_nodes,
-            wait_for_completion=wait_for_completion,
-            allow_caller_credentials=allow_caller_credentials,
+            groups=None if instance_groups is None else check_instance_groups(instance_groups),
+            image=_check_image(image),
+            rolling_update=_check_rolling_update(rolling_update, stack, known),
+            on_create=_check_choice("on_create", on_create, OnCreate),
+            on_rollback=_check_choice("on_rollback", on_rollback, OnRollback),
+            on_skipped_nodes=_check_choice("on_skipped_nodes", on_skipped_nodes, OnSkippedNodes),
+            wait_for_completion=check_flag("wait_for_completion", wait_for_completion),
+            allow_caller_credentials=check_flag(
+                "allow_caller_credentials", allow_caller_credentials
+            ),
+            timeout=_check_timeout(timeout, waits=wait_for_completion),
             tags=None if cluster_tags is None else _check_tags(cluster_tags, known),
         )
 
@@ -154,6 +140,21 @@ class Declaration:
             )
 
 
+def _check_image(value: object) -> SoftwareImage:
+    if not isinstance(value, SoftwareImage):
+        raise PropertyError("image", value, "an image such as SoftwareImage.latest()")
+    return value
+
+
+def _check_rolling_update(value: object, stack: Stack, cluster: Cluster) -> RollingUpdate | None:
+    if value is None:
+        return None
+    rolling_update = _check_type("rolling_update", value, RollingUpdate, "a RollingUpdate(…)")
+    rolling_update.check_place(stack)
+    _check_orchestrator(rolling_update, cluster)
+    return rolling_update
+
+
 def _check_orchestrator(rolling_update: RollingUpdate, cluster: Cluster) -> None:
     """Refuse batches on a cluster that is declared in this app, and not for EKS."""
     if cluster.construct is None or rolling_update.allow_on_slurm:
@@ -170,9 +171,22 @@ def _check_orchestrator(rolling_update: RollingUpdate, cluster: Cluster) -> None
         )
 
 
-def _check_type(name: str, value: object, kind: type[object], requirement: str) -> None:
+def _check_choice(name: str, value: object, kind: type[_Choice]) -> _Choice:
+    requirement = " or ".join(f"{kind.__name__}.{choice.name}" for choice in kind)
+    return _check_type(name, value, kind, requirement)
+
+
+def _check_type(name: str, value: object, kind: type[_Kind], requirement: str) -> _Kind:
     if not isinstance(value, kind):
         raise PropertyError(name, value, requirement)
+    return value
+
+
+def _check_timeout(value: object, *, waits: bool) -> Timeout:
+    timeout = Timeout.of(value)
+    if not waits:
+        timeout.refuse_waiters("for a deployment that does not wait for the end")
+    return timeout
 
 
 def _check_tags(value: object, cluster: Cluster) -> dict[str, str]:

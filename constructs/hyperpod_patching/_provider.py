@@ -48,7 +48,7 @@ class Provider(Construct):
         rules = stack.format_arn(
             service="events", resource="rule", resource_name=names.all_rules(prefix)
         )
-        self.log_group = log_group = logs.LogGroup(
+        self.log_group = logs.LogGroup(
             self,
             "LogGroup",
             # The audit trail, and where the reason of a failure points to: it must outlive a
@@ -63,39 +63,9 @@ class Provider(Construct):
             assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),  # pyright: ignore[reportArgumentType]
             description="Patches the software of SageMaker HyperPod clusters",
         )
-        # The ARN as CloudFormation gives it: with ":*", for the streams in the group.
-        self._allow(["logs:CreateLogStream", "logs:PutLogEvents"], log_group.log_group_arn)
-        self._allow(
-            _operations("events"),
-            rules,
-            wildcard="Every request polls with a rule of its own; the prefix is this stack's.",
-        )
-        self._allow(
-            _operations("ssm"),
-            stack.format_arn(
-                service="ssm", resource="parameter", resource_name=names.all_parameters(prefix)
-            ),
-            wildcard="Every request has parameters of its own; the prefix is this stack's.",
-        )
-        self._allow(_operations("cloudformation"), Aws.STACK_ID)
-        self.function = lambda_.Function(
-            self,
-            "Function",
-            description="Patches the software of SageMaker HyperPod clusters",
-            code=_code(self),
-            handler=names.ENTRY_POINT,
-            runtime=lambda_.Runtime.PYTHON_3_14,
-            architecture=lambda_.Architecture.ARM_64,
-            memory_size=256,
-            timeout=Duration.seconds(FUNCTION_TIMEOUT),
-            role=self._role,  # pyright: ignore[reportArgumentType]
-            log_group=log_group,
-            environment={
-                names.PREFIX_VARIABLE: prefix,
-                names.LOG_GROUP_VARIABLE: log_group.log_group_name,
-            },
-        )
-        self._permission = lambda_.CfnPermission(
+        self._allow_own(prefix, rules)
+        self.function = self._function(prefix)
+        permission = lambda_.CfnPermission(
             self,
             "Permission",
             action="lambda:InvokeFunction",
@@ -103,7 +73,7 @@ class Provider(Construct):
             principal="events.amazonaws.com",
             source_arn=rules,
         )
-        self._granted.append(self._permission)
+        self._granted.append(permission)
 
     def grant(
         self,
@@ -131,6 +101,43 @@ class Provider(Construct):
         if image.encryption_key is not None:
             self._grant_key(image.encryption_key.key_arn)
         return self._granted
+
+    def _allow_own(self, prefix: str, rules: str) -> None:
+        """Let the function do what every request needs, with what is this stack's own."""
+        # The ARN as CloudFormation gives it: with ":*", for the streams in the group.
+        self._allow(["logs:CreateLogStream", "logs:PutLogEvents"], self.log_group.log_group_arn)
+        self._allow(
+            _operations("events"),
+            rules,
+            wildcard="Every request polls with a rule of its own; the prefix is this stack's.",
+        )
+        self._allow(
+            _operations("ssm"),
+            self._stack.format_arn(
+                service="ssm", resource="parameter", resource_name=names.all_parameters(prefix)
+            ),
+            wildcard="Every request has parameters of its own; the prefix is this stack's.",
+        )
+        self._allow(_operations("cloudformation"), Aws.STACK_ID)
+
+    def _function(self, prefix: str) -> lambda_.Function:
+        return lambda_.Function(
+            self,
+            "Function",
+            description="Patches the software of SageMaker HyperPod clusters",
+            code=_code(self),
+            handler=names.ENTRY_POINT,
+            runtime=lambda_.Runtime.PYTHON_3_14,
+            architecture=lambda_.Architecture.ARM_64,
+            memory_size=256,
+            timeout=Duration.seconds(FUNCTION_TIMEOUT),
+            role=self._role,  # pyright: ignore[reportArgumentType]
+            log_group=self.log_group,
+            environment={
+                names.PREFIX_VARIABLE: prefix,
+                names.LOG_GROUP_VARIABLE: self.log_group.log_group_name,
+            },
+        )
 
     def _grant_key(self, key: str) -> None:
         by_alias: dict[str, object] = {}

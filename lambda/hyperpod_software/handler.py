@@ -40,6 +40,29 @@ def build(
     reconciler = Reconciler(
         Services(store, SageMaker(), Images(), Polling(), Stack(), clock),
     )
+    helper = _resource(reconciler, put)
+
+    def handle(event: Event, context: Any) -> None:
+        given = context.get_remaining_time_in_millis() / 1000
+        with spending(Budget(given, clock=clock, sleep=sleep, chance=chance)):
+            work(event, context)
+
+    def work(event: Event, context: Any) -> None:
+        poll = read_poll(event)
+        if poll is None:
+            helper(event, context)
+            return
+        memory = reconciler.recall(poll)
+        if memory is not None:
+            function = _surroundings(context)
+            look = partial(reconciler.look, poll.path, memory, function)
+            helper.poll(memory.event or {}, context, look)
+
+    return handle
+
+
+def _resource(reconciler: Reconciler, put: Callable[[str, bytes], bool]) -> SoftwareResource:
+    """What a reconciler does on Create, Update and Delete, as crhelper calls it."""
 
     def deliver(reply: Reply, context: Any) -> None:
         if put(reply.window.info.response_url, body(reply.response)):
@@ -59,29 +82,9 @@ def build(
     def forget(event: Event, context: Any) -> Reply | None:
         return reconciler.forget(event, _surroundings(context))
 
-    def handle(event: Event, context: Any) -> None:
-        given = context.get_remaining_time_in_millis() / 1000
-        with spending(Budget(given, clock=clock, sleep=sleep, chance=chance)):
-            work(event, context)
-
-    def work(event: Event, context: Any) -> None:
-        poll = read_poll(event)
-        if poll is None:
-            helper(event, context)
-            return
-        memory = reconciler.recall(poll)
-        if memory is not None:
-            function = _surroundings(context)
-            look = partial(reconciler.look, poll.path, memory, function)
-            helper.poll(memory.event or {}, context, look)
-
     # crhelper registers them by decorator; they are called through it only.
     del begin, forget
-    return handle
-
-
-handler = build()
-"""CloudFormation's requests, and the polls of our own rules."""
+    return helper
 
 
 def _surroundings(context: Any) -> FunctionInfo:
@@ -90,3 +93,7 @@ def _surroundings(context: Any) -> FunctionInfo:
         log_group=os.environ.get(LOG_GROUP_VARIABLE) or str(context.log_group_name),
         region=os.environ.get("AWS_REGION", ""),
     )
+
+
+handler = build()
+"""CloudFormation's requests, and the polls of our own rules."""

@@ -19,16 +19,8 @@ from botocore.model import ListShape, Shape, StructureShape
 from botocore.session import get_session
 from cdk_nag import AwsSolutionsChecks
 
-from app import (
-    ALIASES,
-    ELSEWHERE,
-    KEYS,
-    Context,
-    ContextError,
-    HyperPodPatching,
-    declared_keys,
-    main,
-)
+from app import HyperPodPatching, main
+from app_context import ALIASES, ELSEWHERE, KEYS, Context, ContextError, declared_keys
 from hyperpod_patching import BatchSize, ClusterSoftware, RollingUpdate, SoftwareImage
 from tests.constructs.templates import Template, template_of
 
@@ -242,7 +234,10 @@ def test_the_stack_and_the_timeout_are_as_asked_and_the_outputs_are_the_attribut
             {"alarms": "b,arn:aws:ours"},
             "-c alarms=b,arn:aws:ours: 'arn:aws:ours' must be the name of a CloudWatch alarm",
         ),
-        ({"cluster-tags": ""}, "-c cluster-tags=: '' must be KEY=VALUE, each key once"),
+        (
+            {"cluster-tags": ""},
+            "-c cluster-tags=: '' must be KEY=VALUE, each key once, in a comma-separated list",
+        ),
         ({"cluster-tags": "a"}, "-c cluster-tags=a: 'a' must be KEY=VALUE"),
         ({"cluster-tags": "a=b,a=c"}, "-c cluster-tags=a=b,a=c: 'a=c' must be KEY=VALUE, each key"),
         ({"cluster-tags": "a*=b"}, "-c cluster-tags=a*=b: 'a*' must be 1 to 128 letters"),

@@ -95,7 +95,10 @@ def copies(place: Path, wanted: set[str | int]) -> list[str]:
 
 
 def modules(*places: str) -> list[Path]:
-    found = [ROOT / "app.py", *(file for place in places for file in (ROOT / place).rglob("*.py"))]
+    found = [
+        *ROOT.glob("app*.py"),
+        *(file for place in places for file in (ROOT / place).rglob("*.py")),
+    ]
     return sorted(file for file in found if CONTRACT not in file.parents)
 
 

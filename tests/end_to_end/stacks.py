@@ -25,7 +25,8 @@ from aws_cdk import App
 from aws_cdk import Stack as CdkStack
 from botocore.exceptions import ClientError
 
-from app import Context, HyperPodPatching
+from app import HyperPodPatching
+from app_context import Context
 from hyperpod_software.contract.names import PREFIX_VARIABLE
 from hyperpod_software.contract.properties import SOFTWARE_TYPE, WAITER_TYPE
 from sandbox.aws.images import ACCOUNT, REGION

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-import app
+import app_context
 import hyperpod_patching
 from hyperpod_software.contract import answers, names, properties, signals, times, values
 from tests.repository.documents import ROOT, named, tables
@@ -283,4 +283,4 @@ def test_every_permission_is_listed() -> None:
 
 
 def test_every_context_key_of_the_app_is_listed() -> None:
-    assert named(REFERENCE, "Context keys of app.py", "key") == list(app.KEYS)
+    assert named(REFERENCE, "Context keys of app.py", "key") == list(app_context.KEYS)

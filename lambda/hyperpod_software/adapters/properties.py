@@ -6,11 +6,19 @@ hand: so everything is checked again here, before any call.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
-from enum import Enum
-from typing import Any, NoReturn, TypeVar, cast
+from collections.abc import Mapping
+from typing import Any, cast
 
+from hyperpod_software.adapters.checks import (
+    bad,
+    choice,
+    flag,
+    items,
+    required,
+    structure,
+    text,
+    whole,
+)
 from hyperpod_software.contract.properties import (
     LATEST_IMAGE,
     OWN_IMAGE,
@@ -43,16 +51,12 @@ from hyperpod_software.contract.values import (
     TIMEOUT,
     WAIT_INTERVAL,
     WAITER_WINDOW,
-    Range,
-    Text,
     is_of_line,
 )
 from hyperpod_software.model.errors import BadProperty
 from hyperpod_software.model.handover import Waiter, read_handover
 from hyperpod_software.model.software import Declaration
 
-# Deliberately ASCII: str.isdigit() also accepts digits that int() does not.
-_WHOLE_NUMBER = re.compile(r"-?[0-9]{1,9}")
 _SOFTWARE = frozenset(
     {
         Property.CLUSTER,
@@ -65,14 +69,12 @@ _SOFTWARE = frozenset(
     }
 )
 
-Choice = TypeVar("Choice", bound=Enum)
-
 
 def parse_declaration(properties: object) -> Declaration:
     """Parse one property set. Raises ``BadProperty`` with a text for the user."""
-    props = _structure("ResourceProperties", properties, Property)
+    props = structure("ResourceProperties", properties, Property)
     image_id = _image_id(props)
-    version = _text(props, Property.RELEASE, RELEASE)
+    version = text(props, Property.RELEASE, RELEASE)
     groups, group_versions = _instance_groups(props)
     versioned = version is not None or bool(group_versions)
     if image_id is not None and versioned:
@@ -92,21 +94,21 @@ def parse_declaration(properties: object) -> Declaration:
         cluster=_cluster(props),
         image_id=image_id,
         version=version,
-        revision=_text(props, Property.REVISION, REVISION),
+        revision=text(props, Property.REVISION, REVISION),
         groups=groups,
         group_versions=group_versions,
         line=_line(props, declared),
-        allow_downgrade=_flag(props, Property.ALLOW_DOWNGRADE, absent="false"),
+        allow_downgrade=flag(props, Property.ALLOW_DOWNGRADE, absent="false"),
         owned_image=_owned_image(props, image_id),
-        kms_key_id=_text(props, Property.KEY, KEY_ARN),
+        kms_key_id=text(props, Property.KEY, KEY_ARN),
         deployment=_deployment(props),
-        allow_rolling_update_on_slurm=_flag(props, Property.ALLOW_ON_SLURM, absent="false"),
-        timeout=_whole(Property.TIMEOUT, props.get(Property.TIMEOUT, WINDOW), TIMEOUT),
-        allow_caller_credentials=_flag(props, Property.ALLOW_CALLER_CREDENTIALS, absent="false"),
-        wait_for_completion=_flag(props, Property.WAIT),
-        on_create=_choice(props, Property.ON_CREATE, OnCreate.PATCH),
-        on_rollback=_choice(props, Property.ON_ROLLBACK, OnRollback.RESTORE),
-        on_skipped_nodes=_choice(props, Property.ON_SKIPPED_NODES, OnSkippedNodes.FAIL),
+        allow_rolling_update_on_slurm=flag(props, Property.ALLOW_ON_SLURM, absent="false"),
+        timeout=whole(Property.TIMEOUT, props.get(Property.TIMEOUT, WINDOW), TIMEOUT),
+        allow_caller_credentials=flag(props, Property.ALLOW_CALLER_CREDENTIALS, absent="false"),
+        wait_for_completion=flag(props, Property.WAIT),
+        on_create=choice(props, Property.ON_CREATE, OnCreate.PATCH),
+        on_rollback=choice(props, Property.ON_ROLLBACK, OnRollback.RESTORE),
+        on_skipped_nodes=choice(props, Property.ON_SKIPPED_NODES, OnSkippedNodes.FAIL),
     )
 
 
@@ -114,7 +116,7 @@ def parse_software(properties: object) -> Declaration:
     """Parse what an earlier property set says of software and of its rollback, and nothing else:
     another version of the library may have written it. Raises ``BadProperty`` where that cannot be read."""
     if not isinstance(properties, dict):
-        _bad("OldResourceProperties", properties, "a structure")
+        bad("OldResourceProperties", properties, "a structure")
     props = cast("dict[str, object]", properties)
     kept = {name: value for name, value in props.items() if name in _SOFTWARE}
     entries = kept.get(Property.GROUPS)
@@ -125,14 +127,14 @@ def parse_software(properties: object) -> Declaration:
 
 def parse_waiter(properties: object) -> Waiter:
     """Parse a waiter's properties. Raises ``BadProperty`` with a text for the user."""
-    props = _structure("ResourceProperties", properties, WaiterProperty)
+    props = structure("ResourceProperties", properties, WaiterProperty)
     at = WaiterProperty.HANDOVER
     handover = read_handover(props.get(at))
     if handover is None:
-        _bad(at, props.get(at), f"the {at} attribute of the window before")
+        bad(at, props.get(at), f"the {at} attribute of the window before")
     return Waiter(
-        _required(WaiterProperty.RESOURCE, props.get(WaiterProperty.RESOURCE), LOGICAL_ID),
-        _whole(WaiterProperty.WINDOW, props.get(WaiterProperty.WINDOW), WAITER_WINDOW),
+        required(WaiterProperty.RESOURCE, props.get(WaiterProperty.RESOURCE), LOGICAL_ID),
+        whole(WaiterProperty.WINDOW, props.get(WaiterProperty.WINDOW), WAITER_WINDOW),
         handover,
     )
 
@@ -148,7 +150,7 @@ def _cluster(props: Mapping[str, object]) -> str:
     value = props.get(Property.CLUSTER)
     kinds = (CLUSTER_NAME, CLUSTER_ARN)
     if not isinstance(value, str) or not any(kind.allows(value) for kind in kinds):
-        _bad(Property.CLUSTER, value, " or ".join(kind.allowed for kind in kinds))
+        bad(Property.CLUSTER, value, " or ".join(kind.allowed for kind in kinds))
     return value
 
 
@@ -157,19 +159,19 @@ def _image_id(props: Mapping[str, object]) -> str | None:
     if value is None:
         return None
     if not isinstance(value, str) or (value != LATEST_IMAGE and not AMI.allows(value)):
-        _bad(Property.IMAGE_ID, value, f"{AMI.allowed}, or {LATEST_IMAGE}")
+        bad(Property.IMAGE_ID, value, f"{AMI.allowed}, or {LATEST_IMAGE}")
     return value.lower()
 
 
 def _owned_image(props: Mapping[str, object], image_id: str | None) -> bool:
     owner = props.get(Property.IMAGE_OWNER)
     if owner not in (None, OWN_IMAGE):
-        _bad(Property.IMAGE_OWNER, owner, OWN_IMAGE)
+        bad(Property.IMAGE_OWNER, owner, OWN_IMAGE)
     return owner is not None and image_id not in (None, LATEST_IMAGE)
 
 
 def _line(props: Mapping[str, object], versions: tuple[str, ...]) -> str | None:
-    line = _text(props, Property.RELEASE_LINE, RELEASE_LINE)
+    line = text(props, Property.RELEASE_LINE, RELEASE_LINE)
     if line is None:
         return None
     if not versions:
@@ -179,15 +181,8 @@ def _line(props: Mapping[str, object], versions: tuple[str, ...]) -> str | None:
         )
     for version in versions:
         if not is_of_line(version, line):
-            _bad(Property.RELEASE, version, f"a release of the declared line {line}")
+            bad(Property.RELEASE, version, f"a release of the declared line {line}")
     return line
-
-
-def _flag(props: Mapping[str, object], name: str, *, absent: str = "true") -> bool:
-    value = props.get(name, absent)
-    if value not in ("true", "false"):
-        _bad(name, value, "true or false")
-    return value == "true"
 
 
 def _instance_groups(
@@ -197,14 +192,14 @@ def _instance_groups(
         return None, {}
     versions: dict[str, str] = {}
     names: list[str] = []
-    for at, item in _items(Property.GROUPS, props[Property.GROUPS], GROUPS):
-        spec = _structure(at, item, GroupMember)
+    for at, item in items(Property.GROUPS, props[Property.GROUPS], GROUPS):
+        spec = structure(at, item, GroupMember)
         where = f"{at}.{GroupMember.NAME}"
-        name = _required(where, spec.get(GroupMember.NAME), GROUP_NAME)
+        name = required(where, spec.get(GroupMember.NAME), GROUP_NAME)
         if name in names:
-            _bad(where, name, "each group once")
+            bad(where, name, "each group once")
         names.append(name)
-        version = _text(spec, GroupMember.RELEASE, RELEASE, at)
+        version = text(spec, GroupMember.RELEASE, RELEASE, at)
         if version is not None:
             versions[name] = version
     return tuple(names), versions
@@ -214,11 +209,11 @@ def _deployment(props: Mapping[str, object]) -> dict[str, Any] | None:
     at = Property.DEPLOYMENT
     if at not in props:
         return None
-    raw = _structure(at, props[at], DeploymentMember)
+    raw = structure(at, props[at], DeploymentMember)
     parsed: dict[str, Any] = {}
     if (policy := DeploymentMember.POLICY) in raw:
         where = f"{at}.{policy}"
-        sizes = _structure(where, raw[policy], PolicyMember)
+        sizes = structure(where, raw[policy], PolicyMember)
         if PolicyMember.BATCH not in sizes:
             raise BadProperty(
                 f"{where}.{PolicyMember.BATCH} is missing; a rolling update needs it."
@@ -227,87 +222,24 @@ def _deployment(props: Mapping[str, object]) -> dict[str, Any] | None:
             size: _batch_size(f"{where}.{size}", value) for size, value in sizes.items()
         }
     if (wait := DeploymentMember.WAIT_INTERVAL) in raw:
-        parsed[wait.value] = _whole(f"{at}.{wait}", raw[wait], WAIT_INTERVAL)
+        parsed[wait.value] = whole(f"{at}.{wait}", raw[wait], WAIT_INTERVAL)
     if (alarms := DeploymentMember.ALARMS) in raw:
         names: list[str] = []
-        for entry, item in _items(f"{at}.{alarms}", raw[alarms], ALARMS):
+        for entry, item in items(f"{at}.{alarms}", raw[alarms], ALARMS):
             where = f"{entry}.{AlarmMember.NAME}"
-            given = _structure(entry, item, AlarmMember)
-            name = _required(where, given.get(AlarmMember.NAME), ALARM_NAME)
+            given = structure(entry, item, AlarmMember)
+            name = required(where, given.get(AlarmMember.NAME), ALARM_NAME)
             if name in names:
-                _bad(where, name, "each alarm once")
+                bad(where, name, "each alarm once")
             names.append(name)
         parsed[alarms.value] = [{AlarmMember.NAME.value: name} for name in names]
     return parsed
 
 
 def _batch_size(at: str, raw: object) -> dict[str, Any]:
-    size = _structure(at, raw, BatchMember)
+    size = structure(at, raw, BatchMember)
     kind = size.get(BatchMember.TYPE)
     if not isinstance(kind, str) or kind not in BATCH_SIZES:
-        _bad(f"{at}.{BatchMember.TYPE}", kind, " or ".join(BATCH_SIZES))
-    value = _whole(f"{at}.{BatchMember.VALUE}", size.get(BatchMember.VALUE), BATCH_SIZES[kind])
+        bad(f"{at}.{BatchMember.TYPE}", kind, " or ".join(BATCH_SIZES))
+    value = whole(f"{at}.{BatchMember.VALUE}", size.get(BatchMember.VALUE), BATCH_SIZES[kind])
     return {BatchMember.TYPE.value: kind, BatchMember.VALUE.value: value}
-
-
-def _choice(props: Mapping[str, object], name: str, default: Choice) -> Choice:
-    value = props.get(name)
-    if value is None:
-        return default
-    try:
-        return type(default)(value)
-    except ValueError:
-        _bad(name, value, " or ".join(str(choice.value) for choice in type(default)))
-
-
-def _whole(at: str, raw: object, bounds: Range) -> int:
-    text = raw if isinstance(raw, str) else str(raw) if type(raw) is int else ""
-    if not _WHOLE_NUMBER.fullmatch(text) or not bounds.allows(int(text)):
-        _bad(at, raw, bounds.allowed)
-    return int(text)
-
-
-def _text(props: Mapping[str, object], name: str, text: Text, inside: str = "") -> str | None:
-    raw = props.get(name)
-    return None if raw is None else _required(f"{inside}.{name}" if inside else name, raw, text)
-
-
-def _required(at: str, raw: object, text: Text) -> str:
-    if not isinstance(raw, str) or not text.allows(raw):
-        _bad(at, raw, text.allowed)
-    return raw
-
-
-def _structure(at: str, raw: object, known: Iterable[str]) -> Mapping[str, object]:
-    members = set(map(str, known))
-    if not isinstance(raw, dict):
-        _bad(at, raw, "a structure of " + ", ".join(sorted(members)))
-    structure = cast("dict[str, object]", raw)
-    unknown = sorted(set(structure) - members)
-    if unknown:
-        raise BadProperty(
-            f"{at} has a property {shown(unknown[0])}; allowed are {', '.join(sorted(members))}."
-        )
-    return structure
-
-
-def _items(at: str, raw: object, count: Range) -> list[tuple[str, object]]:
-    if not isinstance(raw, list):
-        _bad(at, raw, f"a list of {count}")
-    items = cast("list[object]", raw)
-    if not count.allows(len(items)):
-        raise BadProperty(f"{at} has {len(items)} entries; allowed are {count}.")
-    return [(f"{at}[{index}]", item) for index, item in enumerate(items)]
-
-
-def _bad(at: str, value: object, allowed: str) -> NoReturn:
-    raise BadProperty(f"{at} is {shown(value)}; allowed is {allowed}.")
-
-
-def shown(value: object) -> str:
-    """A value as an error shows it: one short line, whatever was sent."""
-    if value is None:
-        return "missing"
-    text = repr(value) if isinstance(value, str) else f"{type(value).__name__} {value!r}"
-    text = text.encode("ascii", "backslashreplace").decode()
-    return text if len(text) <= 80 else f"{text[:77]}..."
