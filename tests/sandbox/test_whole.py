@@ -77,6 +77,8 @@ def test_events_reach_a_rule_that_matches_on_their_detail(sandbox: Sandbox) -> N
             return len(seen) >= 14 or None
 
         until(all_there, "the events", moves=lambda: len(seen))
+        with pytest.raises(ClientError, match="it has targets"):
+            events.delete_rule(Name="both")
         events.remove_targets(Rule="both", Ids=["queue"])
         events.delete_rule(Name="both")
     assert {event["source"] for event in seen} == {"aws.sagemaker"}

@@ -16,6 +16,7 @@ from sandbox.aws.inside.patches import (
     patch_images,
     patch_logs,
     patch_parameters,
+    patch_rules,
     patch_schedules,
 )
 from sandbox.aws.inside.watchdog import end_with_parent
@@ -92,6 +93,7 @@ def main() -> None:
     patch_authorization()
     patch_images()
     patch_parameters()
+    patch_rules()
     patch_schedules()
     patch_logs()
     patch_stacks()

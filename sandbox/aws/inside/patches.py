@@ -115,6 +115,21 @@ def patch_parameters() -> None:
     ssm._put_parameter = put_parameter
 
 
+def patch_rules() -> None:
+    """Let a rule that has targets stay: DeleteRule is refused."""
+    events = module("services.eventbridge")
+    original: Callable[[Json], Any] = events._delete_rule
+
+    def delete_rule(request: Json) -> Any:
+        key = events._rule_key(request.get("Name"), request.get("EventBusName", "default"))
+        if events._targets.get(key):
+            message = "Rule can't be deleted since it has targets."
+            return events.error_response_json("ValidationException", message, 400)
+        return original(request)
+
+    events._delete_rule = delete_rule
+
+
 def patch_schedules() -> None:
     """Let the minutes of schedules last as long as the sandbox was told."""
     seconds = float(os.environ.get("SANDBOX_MINUTE", "60"))
