@@ -1,4 +1,4 @@
-"""Stand-ins for the edges, small enough to be read at a glance, around the real reconciler."""
+"""Stand-ins for the adapters, small enough to be read at a glance, around the real reconciler."""
 
 from __future__ import annotations
 

@@ -367,6 +367,14 @@ def test_a_call_that_nobody_answered_and_that_shows_nothing_fails_truthfully() -
     assert isinstance(evaluate(look(still, made=lost), NONE_DONE), Wait)
     said = reason(end(evaluate(look(still, made=lost, now=NOW + QUIET), NONE_DONE), None))
     assert said.startswith("It is unknown whether HyperPod accepted the request to patch workers")
+    assert said.endswith("Look at the cluster, then deploy again.")
+
+
+def test_a_call_that_is_being_made_is_waited_for_also_where_there_is_no_node() -> None:
+    empty = cluster(group(update_status="Succeeded", image_id=NEW, current_count=0))
+    made = call(accepted=False, workers="Succeeded")
+    assert isinstance(evaluate(look(empty, made=made), {"workers": tally()}), Wait)
+    end(evaluate(look(empty, made=made, now=NOW + QUIET), {"workers": tally()}), None)
 
 
 def test_a_call_that_nobody_answered_may_show_in_the_cluster_all_the_same() -> None:

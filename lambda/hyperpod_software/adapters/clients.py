@@ -45,7 +45,7 @@ _NOT_ACTED_ON = {
 
 
 def _problem(operation: str, error: Exception) -> AwsError:
-    """What botocore raised, as a ``AwsError``."""
+    """What botocore raised, as an ``AwsError``."""
     if isinstance(error, ClientError):
         return _sorted(operation, error)
     if isinstance(error, ParamValidationError):
@@ -114,7 +114,7 @@ class _Client:
 
 
 def in_time(operation: str, what: str) -> None:
-    """Between two pages. Raises a ``AwsError`` where reading them takes too long."""
+    """Between two pages. Raises an ``AwsError`` where reading them takes too long."""
     if budget().late:
         why = f"{what} could not be read in the time of one invocation"
         raise AwsError(operation, AwsError.Kind.TRANSIENT, "TooSlow", why)

@@ -36,7 +36,7 @@ class Memory:
 
     progress: Progress
     event: Document | None
-    """The request as CloudFormation sent it; ``None`` where the new_token died before
+    """The request as CloudFormation sent it; ``None`` where whoever claimed it died before
     writing it down."""
     call: Call | None
     window: Window | None

@@ -42,7 +42,7 @@ class Polling:
     """
 
     def start(self, path: str, function_arn: str, until: float, cluster: Cluster | None) -> None:
-        """Snapshot every minute, and at once when HyperPod tells of this cluster."""
+        """Look every minute, and at once when HyperPod tells of this cluster."""
         rule: dict[str, Any] = {
             "Name": rule_name(path),
             "Description": "Watches a HyperPod software update; removed when it ends.",

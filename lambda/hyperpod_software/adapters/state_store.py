@@ -111,7 +111,7 @@ class ParameterStore:
 
     def claim(self, path: str, progress: Progress, by: str = "") -> bool:
         """Begin to remember a request; ``False`` where it is remembered already, unless
-        by the same new_token, who tries again because no answer came."""
+        with the same token, by who tries again because no answer came."""
         return self._create(f"{path}/progress", progress_document(progress), by)
 
     def keep_event(self, path: str, event: Mapping[str, Any]) -> None:

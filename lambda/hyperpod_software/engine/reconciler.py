@@ -1,4 +1,4 @@
-"""Ties the rules to the edges: one request, one look at a time.
+"""Ties the rules to the adapters: one request, one look at a time.
 
 A request is decided on the spot where it can be. Otherwise it is remembered, an EventBridge
 rule makes the handler look again, and the look that ends it cleans up memory and rule. Any

@@ -1,4 +1,4 @@
-"""Responder a request: who may answer it, what CloudFormation is told, and what is forgotten."""
+"""Ending a request: who may answer it, what CloudFormation is told, and what is forgotten."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ _UNREMEMBERED = "Nothing is remembered of the patch that was handed over"
 _UNKNOWN = {
     Unremembered.IN_ROLLBACK: f"{_UNREMEMBERED}: its end is not known.",
     Unremembered.NOT_DECLARED: (
-        f"{_UNREMEMBERED}, nor of what was declared: how it ended is not known. Snapshot at the "
+        f"{_UNREMEMBERED}, nor of what was declared: how it ended is not known. Look at the "
         "cluster, then change the declaration's revision or timeout and deploy again."
     ),
 }

@@ -42,7 +42,7 @@ def text(result: PatchResult) -> str:
             return (
                 f"It is unknown whether HyperPod accepted the request to patch {groups}: no "
                 "response came back, and what the cluster shows does not tell. "
-                "Snapshot at the cluster, then deploy again."
+                "Look at the cluster, then deploy again."
             )
         case End.GONE:
             which = listed(result.gone) or counted(result.gone_count, "instance group")
@@ -176,7 +176,7 @@ def _unknown(result: PatchResult) -> str:
     return (
         f"Groups of cluster {result.cluster.name} do not show how this patch ended: {shown}; of "
         f"{counted(total, 'node')} {since} came up since the call. Whether it failed, skipped "
-        "nodes or changed nothing is not known. Snapshot at the cluster, then deploy again."
+        "nodes or changed nothing is not known. Look at the cluster, then deploy again."
     )
 
 
@@ -195,7 +195,7 @@ def _timed_out(result: PatchResult) -> str:
         return (
             f"It is unknown whether HyperPod accepted the request to patch cluster {name}: no "
             f"response came back, and when the timeout of {result.waited} seconds passed {why}. "
-            "Snapshot at the cluster, then deploy again."
+            "Look at the cluster, then deploy again."
         )
     counts = [each.done for each in result.progress if each.done is not None]
     total = sum(each.total for each in result.progress)
@@ -221,7 +221,7 @@ def _degraded(groups: Sequence[GroupResult]) -> str:
 
 
 def _beside(groups: Sequence[GroupResult]) -> str:
-    """Nodes that belong to no patch: they are told, and on_aws_error nothing."""
+    """Nodes that belong to no patch: they are told, and weigh nothing."""
     strays = [each.strays for each in groups]
     away = sum(each.total for each in strays)
     said = ""

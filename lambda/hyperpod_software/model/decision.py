@@ -36,7 +36,7 @@ class Wait:
     progress: tuple[GroupProgress, ...] = ()
     """How far each patched group is; empty while nothing is being patched."""
     observation: Observation | None = None
-    """What is to be remembered of the patch; ``None``: it was not in observation."""
+    """What is to be remembered of the patch; ``None``: it was not in sight."""
 
 
 @dataclass(frozen=True)

@@ -45,17 +45,17 @@ class Facts:
 
 @dataclass(frozen=True)
 class CheckOperation:
-    """Snapshot up whether CloudFormation takes back this one resource."""
+    """Look up whether CloudFormation takes back this one resource."""
 
 
 @dataclass(frozen=True)
 class CheckRole:
-    """Snapshot up whether CloudFormation works with a service role."""
+    """Look up whether CloudFormation works with a service role."""
 
 
 @dataclass(frozen=True)
 class CheckImage:
-    """Snapshot the declared custom AMI up."""
+    """Look the declared custom AMI up."""
 
     image_id: str
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from hyperpod_software.contract.answers import Outcome
 from hyperpod_software.contract.properties import OnSkippedNodes
@@ -79,8 +79,8 @@ def _settle(look: Snapshot, watched: list[GroupSnapshot]) -> Finish | Wait:
     if unknown:
         return _finish(None, PatchResult(End.UNKNOWN, look.cluster, unknown))
     if not patched:
-        hidden = _hides_its_count(look)
-        return _untouched(look, results) if hidden is None else _wait(look, watched, hidden)
+        missing = _hides_its_count(look) or _is_unanswered(look, results)
+        return _untouched(look, results) if missing is None else _wait(look, watched, missing)
     passing = _passing(results, watched)
     if passing is not None and not look.quiet and look.now < look.ends:
         return _wait(look, watched, passing)
@@ -159,6 +159,13 @@ def _gone(look: Snapshot) -> PatchResult:
         gone=tuple(name for name in lost if digest(name) not in present),
         gone_count=len(set(before) - present),
     )
+
+
+def _is_unanswered(look: Snapshot, results: Sequence[GroupResult]) -> Pending | None:
+    """Another invocation may be making the call this very moment."""
+    if look.known_to_run or look.quiet or look.now >= look.ends:
+        return None
+    return Pending(WaitsFor.SIGN, results[0].group.name)
 
 
 def _hides_its_count(look: Snapshot) -> Pending | None:
