@@ -119,7 +119,8 @@ class CloudFormation:
 
         def effect() -> dict[str, Any]:
             now = self._world.now
-            self._gate.invocation.stack_read = now
+            if NextToken is None:  # the newest events are on the first page
+                self._gate.invocation.stack_read = now
             shown = [each.event for each in stack.shown if each.visible <= now]
             shown.reverse()
             start = int(NextToken or 0)
