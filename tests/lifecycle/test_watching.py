@@ -10,7 +10,14 @@ from typing import Any
 import pytest
 
 from hyperpod_software.contract.answers import Outcome
-from hyperpod_software.model.cluster import Cluster, NamedNode, Node, NodeState, NodeTally
+from hyperpod_software.model.cluster import (
+    NAMED_NODES,
+    Cluster,
+    NamedNode,
+    Node,
+    NodeState,
+    NodeTally,
+)
 from hyperpod_software.model.decision import CountNodes, Finish, Wait
 from hyperpod_software.model.request import Request
 from hyperpod_software.model.software import Software
@@ -701,3 +708,10 @@ def test_rule_08_a_count_that_is_missing_once_is_waited_for() -> None:
     assert "does not show how many of its nodes run its image" in reason(waiting)
     later = evaluate(look(hidden, made=made, now=NOW + 2 * QUIET), NONE_DONE)
     end(later, Outcome.ALREADY_CURRENT)
+
+
+def test_a_failed_node_is_named_before_any_number_of_skipped_ones() -> None:
+    skipped = [node(number=number, last_update=NOW - 9000) for number in range(1, 9)]
+    counts = counted(*skipped, node(number=9, status="Failure"))
+    assert counts["workers"].named[0] == NamedNode("i-00000000000000009", "failed")
+    assert len(counts["workers"].named) == NAMED_NODES

@@ -126,7 +126,9 @@ def _current(result: PatchResult) -> str:
     else:
         why = "as far as HyperPod shows, they ran the declared software already"
     failed = sum(each.failed for each in groups)
-    but = f" But {counted(failed, 'node')} failed: {_failed_nodes(groups)}." if failed else ""
+    named = _failed_nodes(groups)
+    which = f": {named}" if named else ""
+    but = f" But {counted(failed, 'node')} failed{which}." if failed else ""
     return (
         "HyperPod accepted the request but replaced no nodes of "
         f"{listed([each.group.name for each in groups])} in cluster {result.cluster.name}: {why}."

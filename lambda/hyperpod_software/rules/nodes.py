@@ -24,7 +24,7 @@ _LEAVING = {"ShuttingDown", "DetachInProgress"}
 _MOVING = {*_LEAVING, "AttachInProgress"}
 _ON_IT = {NodeState.DONE, NodeState.LAUNCHED, NodeState.CURRENT}
 _STRAYS = {NodeState.LATE, NodeState.IDLE, NodeState.MOVING}
-_NAMED = {NodeState.SKIPPED, NodeState.UNTOUCHED, NodeState.FAILED}
+_NAMED = {NodeState.SKIPPED, NodeState.UNTOUCHED}
 
 
 def node_state(node: Node, software: Software, since: float) -> NodeState:
@@ -123,7 +123,7 @@ def of_patch(tally: NodeTally, had: int | None, sure: int | None) -> NodeTally:
         unsettled=tally.unsettled + own.waiting,
         failed=tally.failed + own.failed,
         broken=tally.failed + (0 if keep_ids or not own.total else tally.late.failed),
-        named=(*tally.named, *own.named)[:NAMED_NODES],
+        named=(*own.named, *tally.named)[:NAMED_NODES],
         message=tally.message or own.message,
         late=tally.late if keep_ids or not own.total else Strays(),
         idle=Strays() if own.total else tally.idle,
@@ -139,9 +139,12 @@ def _add(sofar: NodeTally, node: Node, software: Software, since: float) -> Node
         sofar = replace(sofar, proven=sofar.proven + 1)
     if state in _ON_IT and software.is_passed_by(node.version):
         sofar = replace(sofar, newer=sofar.newer + 1)
-    if state in _NAMED and len(sofar.named) < NAMED_NODES:
-        what = FAILED_NODE if state is NodeState.FAILED else "skipped"
-        sofar = replace(sofar, named=(*sofar.named, NamedNode(node.instance_id, what)))
+    if state is NodeState.FAILED:  # the first to be told
+        named = (NamedNode(node.instance_id, FAILED_NODE), *sofar.named)
+        sofar = replace(sofar, named=named[:NAMED_NODES])
+    elif state in _NAMED and len(sofar.named) < NAMED_NODES:
+        named = (*sofar.named, NamedNode(node.instance_id, "skipped"))
+        sofar = replace(sofar, named=named)
     if state is NodeState.FAILED and sofar.message is None:
         sofar = replace(sofar, message=node.message)
     return sofar
