@@ -183,3 +183,15 @@ def test_what_else_patches_a_group_is_read_from_the_description() -> None:
     ]
     assert seen.groups[2].desired_version == "1.3.1"
     assert not read_cluster(answer | {"Orchestrator": {"Slurm": {}}}).eks
+
+
+def test_rule_08_a_node_that_says_another_release_is_skipped_whatever_is_counted() -> None:
+    """The count may be of a newer release whose field is missing in this description."""
+    seen = on("1.3.9", desired_version=None, target_state_count=2, current_count=3)
+    nodes = [node(number=n, version="1.3.10") for n in range(2)]
+    nodes.append(node(number=2, version="1.3.0", last_update=NOW - 9000))
+    asked = request(release("1.3.9"))
+    look = Snapshot(asked, call(had={"workers": 3}), progress("workers"), seen, NOW, asked.deadline)
+    end = evaluate(look, tally(nodes, {"workers": RELEASE}, call().at))
+    assert isinstance(end, Finish), end
+    assert "of 3 nodes 2 run release 1.3.9, with 1 node skipped" in reason(end)

@@ -99,7 +99,8 @@ class GroupSnapshot:
         # twice, and one that was moved on needs nothing.
         idle = self._listed - tally.running
         running = max(tally.running, self.group.current_count - idle)
-        return max(0, running - on_image - tally.newer)
+        # What its nodes say themselves is surer than a count of which the release may be hidden.
+        return max(tally.skipped, running - on_image - tally.newer)
 
     @property
     def _elsewhere(self) -> int:
