@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from sandbox.aws.environment import tools_path
 from sandbox.aws.images import NEW, Image
 from sandbox.clusters import Description
 from sandbox.control import Control, ControlError
@@ -180,7 +181,8 @@ def banner(sandbox: Sandbox) -> str:
     lines += ["In a second terminal, in this directory:", ""]
     lines += ["  unset " + " ".join(_UNSET)]
     lines += [f"  export {name}={value}" for name, value in sandbox.settings.items()]
-    lines += [f'  export PATH="{_tools()}:$PATH"', ""]
+    path = tools_path({"PATH": "$PATH"})
+    lines += [f'  export PATH="{path}"', ""]
     first = status["Clusters"][0]
     group = first["InstanceGroups"][-1]["InstanceGroupName"]
     batch = " -c batch=25%" if "Eks" in first.get("Orchestrator", {}) else ""
@@ -201,11 +203,6 @@ def _group_line(group: dict[str, Any]) -> str:
     release = group.get("CurrentImageReleaseVersion")
     software = f"{image} {release}" if release else image
     return f"{group['InstanceGroupName']}: {count} × {group.get('InstanceType', '?')}, {software}"
-
-
-def _tools() -> str:
-    root = Path(__file__).resolve().parent.parent
-    return f"{Path(sys.executable).parent}:{root / 'node_modules' / '.bin'}"
 
 
 # --- the others ---------------------------------------------------------------------------------

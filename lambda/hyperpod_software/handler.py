@@ -1,4 +1,4 @@
-"""The door: what Lambda calls."""
+"""The entry point: what Lambda calls."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def build(
             return
         memory = reconciler.recall(poll)
         if memory is not None:
-            function = _surroundings(context)
+            function = _function(context)
             look = partial(reconciler.look, poll.path, memory, function)
             helper.poll(memory.event or {}, context, look)
 
@@ -68,7 +68,7 @@ def _resource(reconciler: Reconciler, put: Callable[[str, bytes], bool]) -> Soft
         if put(reply.window.info.response_url, body(reply.response)):
             reconciler.responder.delivered(reply)
         else:
-            reconciler.responder.undelivered(reply, _surroundings(context))
+            reconciler.responder.undelivered(reply, _function(context))
 
     helper = SoftwareResource(deliver)
 
@@ -76,18 +76,18 @@ def _resource(reconciler: Reconciler, put: Callable[[str, bytes], bool]) -> Soft
     @helper.update
     def begin(event: Event, context: Any) -> Reply | None:
         take_up = reconciler.wait if is_waiter(event) else reconciler.begin
-        return take_up(event, _surroundings(context))
+        return take_up(event, _function(context))
 
     @helper.delete
     def forget(event: Event, context: Any) -> Reply | None:
-        return reconciler.forget(event, _surroundings(context))
+        return reconciler.forget(event, _function(context))
 
     # crhelper registers them by decorator; they are called through it only.
     del begin, forget
     return helper
 
 
-def _surroundings(context: Any) -> FunctionInfo:
+def _function(context: Any) -> FunctionInfo:
     return FunctionInfo(
         function_arn=str(context.invoked_function_arn),
         log_group=os.environ.get(LOG_GROUP_VARIABLE) or str(context.log_group_name),

@@ -120,7 +120,7 @@ def readable(found: Mapping[str, str]) -> Memory:
     """What is remembered; of what another version of this code wrote, only that it is there.
 
     A function changes between requests, so CloudFormation has given such a request up: it is
-    the oldest of all, and the next one cleans up it.
+    the oldest of all, and the next one cleans it up.
     """
     try:
         return _memory(found)

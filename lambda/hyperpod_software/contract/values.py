@@ -112,8 +112,9 @@ WAITER_WINDOW: Final = Range(2, 1000)
 
 def is_of_line(release: str, line: str) -> bool:
     """Whether a release is of that line. Both are as allowed."""
-    return _numbers(release)[:2] == _numbers(line)
+    return numbers(release)[:2] == numbers(line)
 
 
-def _numbers(text: str) -> list[int]:
-    return [int(part) for part in text.split(".")]
+def numbers(text: str) -> tuple[int, ...]:
+    """A release or a line as numbers, to be compared. It is as allowed."""
+    return tuple(map(int, text.split(".")))

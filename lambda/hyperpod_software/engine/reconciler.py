@@ -56,7 +56,6 @@ class Reconciler:
         self._services = services
         self._store = services.store
         self._polling = services.polling
-        self._stack = services.stack
         self._clock = services.clock
         self._submitter = Submitter(services)
         self.responder = Responder(services)
@@ -64,7 +63,7 @@ class Reconciler:
         self._rollbacks = Rollbacks(services)
         self._relay = Relay(services, self._rollbacks)
 
-    # -- what the door calls ------------------------------------------------------------
+    # -- what the handler calls ---------------------------------------------------------
 
     def begin(self, event: Mapping[str, Any], function: FunctionInfo) -> Reply | None:
         """A Create or Update came in; the reply, or ``None`` while it goes on."""
@@ -125,9 +124,8 @@ class Reconciler:
             if kept is not None:
                 return kept  # what sends it again stays until it has arrived
             if own is not None:
-                self.responder.clean_up(
-                    path
-                )  # half remembered by an invocation that could not answer it
+                # Half remembered by an invocation that could not answer it.
+                self.responder.clean_up(path)
         except Exception:  # whatever it is: nothing may keep a stack from being deleted
             log.exception({"stage": "delete", "stack": case.info.stack_id})
         end = Finish(Outcome.LEFT_AS_IS, Note.DELETED)
@@ -271,10 +269,9 @@ class Reconciler:
         if case.rollback:
             end = Finish(Outcome.LEFT_AS_IS, Trouble(TroubleKind.NOT_BACK, problem))
         if memory is None:
+            # What was made after a clean-up: nothing wakes us for it.
             with suppress(AwsError):
-                self.responder.clean_up(
-                    case.path
-                )  # what was made after a clean-up: nothing wakes us for it
+                self.responder.clean_up(case.path)
             log_finished(case, end, self._clock())
             return self.responder.unremembered(case, end)
         with suppress(RequestGone):

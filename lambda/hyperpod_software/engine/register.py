@@ -18,11 +18,11 @@ from hyperpod_software.model.errors import AwsError
 class Registry:
     """Keeps requests that are not over, from one look to the next."""
 
-    def __init__(self, services: Services, ending: Responder) -> None:
+    def __init__(self, services: Services, responder: Responder) -> None:
         self._store = services.store
         self._polling = services.polling
         self._clock = services.clock
-        self._responder = ending
+        self._responder = responder
 
     def open(self, case: Invocation, cluster: Cluster | None) -> Invocation:
         """Remember the request and have us woken. Raises ``RequestGone`` where another

@@ -26,9 +26,7 @@ from hyperpod_software.model.state import Progress
 from hyperpod_software.model.why import Note
 from hyperpod_software.rules.declared import is_same_cluster
 from hyperpod_software.rules.rollback import going_on
-
-SHOWS = 60
-"""Seconds after an accepted call in which DescribeCluster may not show it yet."""
+from hyperpod_software.rules.snapshot import STALE
 
 
 class Responder:
@@ -222,9 +220,9 @@ class Responder:
                 # Whoever claims the call from here on sees that it may not call any more.
                 closed = self._close(other) or memory
                 if closed.call is not None:
-                    unseen = SHOWS if closed.call.accepted else SHOWS + INVOCATION
+                    unseen = STALE if closed.call.accepted else STALE + INVOCATION
                     hold_until = max(hold_until, closed.call.at + unseen)
-                if not _is_waited_for(closed):  # else its own rule answers, and cleans up it
+                if not _is_waited_for(closed):  # else its own rule answers, and cleans it up
                     self.clean_up(other)
         return hold_until
 

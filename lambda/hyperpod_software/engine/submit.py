@@ -41,8 +41,9 @@ class Submitter:
             return _held(Hold(HoldKind.NOT_SHOWN, status=history.status or ""))
         if budget().late:  # once claimed, there must be time to call, and to write down the answer
             return Wait(Note.INVOCATION_OVER)
-        if case.memory is not None and case.progress.before_call() != case.progress:
-            self._store.keep_progress(case.path, case.progress.before_call())
+        before = case.progress.before_call()
+        if case.memory is not None and before != case.progress:
+            self._store.keep_progress(case.path, before)
         if not self._store.claim_call(case.path, self._intent(patch)):
             return Wait(Note.OTHER_INVOCATION)
         seen = self._store.recall_surely(case.path)

@@ -66,6 +66,11 @@ class GroupResult:
     """What the first failed node says about itself."""
 
 
+def with_verdict(groups: tuple[GroupResult, ...], verdict: Verdict) -> tuple[GroupResult, ...]:
+    """Those of the groups that got this verdict."""
+    return tuple(each for each in groups if each.verdict is verdict)
+
+
 class WaitsFor(Enum):
     """What a patch that has not ended waits for."""
 
@@ -140,7 +145,7 @@ class PatchResult:
     """Seconds."""
 
     def with_verdict(self, verdict: Verdict) -> tuple[GroupResult, ...]:
-        return tuple(each for each in self.groups if each.verdict is verdict)
+        return with_verdict(self.groups, verdict)
 
     @property
     def patched_groups(self) -> tuple[str, ...]:

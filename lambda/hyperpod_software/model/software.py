@@ -12,14 +12,14 @@ from hyperpod_software.contract.properties import (
     OnRollback,
     OnSkippedNodes,
 )
-from hyperpod_software.contract.values import RELEASE
+from hyperpod_software.contract.values import RELEASE, numbers
 
 
 def release_number(version: str | None) -> tuple[int, ...] | None:
     """A release as numbers, to be compared: as text, 1.10.0 would be older than 1.9.0."""
     if version is None or not RELEASE.allows(version):
         return None
-    return tuple(map(int, version.split(".")))
+    return numbers(version)
 
 
 @dataclass(frozen=True)

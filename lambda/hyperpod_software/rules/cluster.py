@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hyperpod_software.contract.properties import LATEST_IMAGE
 from hyperpod_software.model.cluster import (
     SETTLED_CLUSTER,
     SETTLED_GROUP,
@@ -92,7 +93,7 @@ def contradicts(software: Software, group: Group, *, owned_image: bool) -> bool:
         return shows_ami
     if group.image_id is None or group.image_id == software.pin:
         return False
-    return owned_image or group.image_id != "default"
+    return owned_image or group.image_id != LATEST_IMAGE
 
 
 def proven(software: Software, group: Group) -> bool:

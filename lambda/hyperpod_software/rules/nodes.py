@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from hyperpod_software.contract.properties import LATEST_IMAGE
 from hyperpod_software.model.cluster import (
     FAILED_NODE,
     NAMED_NODES,
@@ -57,7 +58,7 @@ def says_it_runs(node: Node, software: Software) -> bool | None:
     """Whether it runs the software, by its own word; ``None``: it does not say."""
     if software.version is not None and node.version is not None:
         return software.counts(node.version)
-    newest = software.image_id == "default" and node.image_status == UP_TO_DATE
+    newest = software.image_id == LATEST_IMAGE and node.image_status == UP_TO_DATE
     return True if newest else None
 
 

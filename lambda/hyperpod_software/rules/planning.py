@@ -8,7 +8,7 @@ from dataclasses import replace
 from hyperpod_software.contract.answers import Outcome
 from hyperpod_software.contract.properties import LATEST_IMAGE, OnCreate, OnSkippedNodes
 from hyperpod_software.model.cluster import Cluster, Group, Reading
-from hyperpod_software.model.decision import CountNodes, Finish, Patch, Wait
+from hyperpod_software.model.decision import CountNodes, Finish, Patch, Wait, failed
 from hyperpod_software.model.plan import GroupPlan, GroupState, Hold, Plan, PlanReason
 from hyperpod_software.model.request import Request
 from hyperpod_software.model.software import Declaration, Software
@@ -40,12 +40,13 @@ def plan(
     if missing is not None:
         return _refused(missing)
     same_cluster = is_same_cluster(request, cluster)
-    draft = Plan(PlanReason.UNCHANGED, request, cluster, _groups(request, cluster, {}))
     if not same_cluster and declared.on_create is OnCreate.ADOPT:
-        return Finish(Outcome.ADOPTED, replace(draft, reason=PlanReason.ADOPTED), cluster)
+        adopted = Plan(PlanReason.ADOPTED, request, cluster, _groups(request, cluster, {}))
+        return Finish(Outcome.ADOPTED, adopted, cluster)
     changed = changed_groups(declared, request.previous if same_cluster else None, cluster)
     if not changed:
-        return _nothing(draft)
+        groups = _groups(request, cluster, {})
+        return _nothing(Plan(PlanReason.UNCHANGED, request, cluster, groups))
     proven = {name: is_proven(request, cluster, name, readings) for name in changed}
     unread = tuple(name for name in changed if proven[name] is None)
     outdated = tuple(name for name in changed if not proven[name])
@@ -53,7 +54,8 @@ def plan(
     # Where another group has to wait in any case, there is time to read them later.
     if unread and (hold is None or unread == outdated):
         return CountNodes(changed)
-    draft = replace(draft, groups=_groups(request, cluster, proven), names=outdated)
+    groups = _groups(request, cluster, proven)
+    draft = Plan(PlanReason.PATCH, request, cluster, groups, names=outdated)
     if not outdated:
         return _all_there(draft, first=not same_cluster)
     if hold is not None:
@@ -82,11 +84,11 @@ def _patch(
             return _refused(_newer_plan(draft, newer))
     if now >= request.begin_by:
         return _refused(_not_begun(draft, progress))
-    return Patch(cluster, groups, replace(draft, reason=PlanReason.PATCH))
+    return Patch(cluster, groups, draft)
 
 
 def _refused(plan: Plan) -> Finish:
-    return Finish(None, plan, plan.cluster)
+    return failed(plan, plan.cluster)
 
 
 def _nothing(plan: Plan) -> Finish:

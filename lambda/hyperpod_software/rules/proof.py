@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from hyperpod_software.contract.properties import LATEST_IMAGE
 from hyperpod_software.model.cluster import SETTLED_CLUSTER, UP_TO_DATE, Cluster, Group, Reading
 from hyperpod_software.model.request import Request
 from hyperpod_software.model.software import Software
@@ -23,7 +24,7 @@ def is_proven(
     # In the older mode an update may show in the cluster's status alone.
     if software is None or group is None or cluster.status not in SETTLED_CLUSTER:
         return False
-    if software.image_id == "default":
+    if software.image_id == LATEST_IMAGE:
         return not _asks_again(request, cluster, name) and _has_newest(group, readings)
     if not (is_named_by(software, group) and is_settled(group)):
         return False
@@ -54,7 +55,7 @@ def _asks_again(request: Request, cluster: Cluster, name: str) -> bool:
     if request.previous is None or not is_same_cluster(request, cluster):
         return False
     before, revision = request.previous.software_of(name), request.declared.revision
-    latest = before is not None and before.image_id == "default"
+    latest = before is not None and before.image_id == LATEST_IMAGE
     return before is not None and latest and revision not in (None, before.revision)
 
 
@@ -68,7 +69,7 @@ def _has_newest(group: Group, readings: Sequence[Reading]) -> bool | None:
 def _shows_newest(group: Group) -> bool:
     """A group on a custom AMI says that it is up to date, too: its image has to be shown."""
     return (
-        group.image_id == "default"
+        group.image_id == LATEST_IMAGE
         and group.image_status == UP_TO_DATE
         and group.current_count > 0
         and is_settled(group)

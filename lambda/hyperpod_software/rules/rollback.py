@@ -6,7 +6,7 @@ from __future__ import annotations
 from hyperpod_software.contract.answers import Outcome
 from hyperpod_software.contract.properties import OnRollback
 from hyperpod_software.model.cluster import Cluster, Group
-from hyperpod_software.model.decision import Finish, Patch, Wait
+from hyperpod_software.model.decision import Finish, Patch, Wait, failed
 from hyperpod_software.model.plan import Plan, PlanReason
 from hyperpod_software.model.request import Request
 from hyperpod_software.model.software import Software
@@ -97,4 +97,4 @@ def going_on(wait: Wait, *, rollback: bool) -> Why:
 
 def unwatched(wait: Wait) -> Finish:
     """A patch that did not end for as long as anybody could ask for it."""
-    return Finish(None, Framed(Frame.UNWATCHED, wait.why))
+    return failed(Framed(Frame.UNWATCHED, wait.why))

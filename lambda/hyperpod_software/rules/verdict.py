@@ -48,7 +48,12 @@ class Evidence:
 RULES: tuple[tuple[Rule, Callable[[Evidence], bool], Verdict], ...] = (
     (Rule.ENDED_BADLY, lambda it: it.ended_badly, Verdict.FAILED),
     (Rule.NODES_NOT_READY, lambda it: it.nodes_not_ready, Verdict.WAIT),
-    (Rule.NO_NODES, lambda it: not it.has_nodes, Verdict.UNTOUCHED),
+    # Unless another invocation may be making the call this very moment.
+    (
+        Rule.NO_NODES,
+        lambda it: not it.has_nodes and (it.accepted or it.quiet),
+        Verdict.UNTOUCHED,
+    ),
     (
         Rule.SUCCEEDED_UNCHANGED,
         lambda it: it.succeeded and it.unchanged and not it.nodes_failed,

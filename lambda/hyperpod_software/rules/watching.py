@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from functools import partial
 
 from hyperpod_software.contract.answers import Outcome
 from hyperpod_software.contract.properties import OnSkippedNodes
 from hyperpod_software.model.cluster import UPDATE_SUCCEEDED, Group, NodeTally
-from hyperpod_software.model.decision import CountNodes, Finish, Wait
+from hyperpod_software.model.decision import CountNodes, Finish, Wait, failed
 from hyperpod_software.model.result import (
     End,
     GroupProgress,
@@ -17,6 +18,7 @@ from hyperpod_software.model.result import (
     Rule,
     Verdict,
     WaitsFor,
+    with_verdict,
 )
 from hyperpod_software.model.software import Software
 from hyperpod_software.model.state import digest
@@ -60,7 +62,7 @@ def _watched(look: Snapshot, group: Group, tally: NodeTally) -> GroupSnapshot:
 def _settle(look: Snapshot, watched: list[GroupSnapshot]) -> Finish | Wait:
     """No group is being patched any more: their verdicts together are the end."""
     results = tuple(_result(look, each) for each in watched)
-    of = PatchResult(End.PATCHED, look.cluster, results).with_verdict
+    of = partial(with_verdict, results)
     waiting, failing, unknown = of(Verdict.WAIT), of(Verdict.FAILED), of(Verdict.UNKNOWN)
     patched, untouched = of(Verdict.PATCHED), of(Verdict.UNTOUCHED)
     if failing and (look.quiet or not waiting):
@@ -79,8 +81,8 @@ def _settle(look: Snapshot, watched: list[GroupSnapshot]) -> Finish | Wait:
     if unknown:
         return _finish(None, PatchResult(End.UNKNOWN, look.cluster, unknown))
     if not patched:
-        missing = _hides_its_count(look) or _is_unanswered(look, results)
-        return _untouched(look, results) if missing is None else _wait(look, watched, missing)
+        hidden = _hides_its_count(look)
+        return _untouched(look, results) if hidden is None else _wait(look, watched, hidden)
     passing = _passing(results, watched)
     if passing is not None and not look.quiet and look.now < look.ends:
         return _wait(look, watched, passing)
@@ -125,7 +127,7 @@ def _success(look: Snapshot, results: tuple[GroupResult, ...]) -> Finish:
         return _finish(Outcome.PATCHED, PatchResult(End.PATCHED, look.cluster, results))
     partly = PatchResult(End.PARTLY, look.cluster, results)
     if look.request.declared.on_skipped_nodes is OnSkippedNodes.FAIL:
-        return Finish(None, partly, look.cluster)
+        return failed(partly, look.cluster)
     return _finish(Outcome.PATCHED_WITH_SKIPPED_NODES, partly)
 
 
@@ -159,13 +161,6 @@ def _gone(look: Snapshot) -> PatchResult:
         gone=tuple(name for name in lost if digest(name) not in present),
         gone_count=len(set(before) - present),
     )
-
-
-def _is_unanswered(look: Snapshot, results: Sequence[GroupResult]) -> Pending | None:
-    """Another invocation may be making the call this very moment."""
-    if look.known_to_run or look.quiet or look.now >= look.ends:
-        return None
-    return Pending(WaitsFor.SIGN, results[0].group.name)
 
 
 def _hides_its_count(look: Snapshot) -> Pending | None:
